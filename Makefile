@@ -1,0 +1,95 @@
+# Needs Python 3.10 or newer and make; everything else is installed into $(VENV).
+# `make test PYTHON=python3.12 VENV=.venv312` tests with another Python beside the first.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+TRIAL := -m twisted.trial --temp-directory=build/trial
+DEMO_LOG := build/demo/helpdesk.xes.gz
+
+# One pip at a time may change the environment.
+.NOTPARALLEL:
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+.PHONY: help demo test lint format types layers coverage docs changelog wheel benchmark clean
+
+help: ## List what can be made.
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | while IFS="$$(printf '\t')" read -r target what; \
+	do printf '  make %-10s %s\n' "$$target" "$$what"; done
+
+demo: $(VENV)/.with-cli $(DEMO_LOG) ## Feed a made-up helpdesk's log to the example application.
+	@echo "==> feeding $(DEMO_LOG) to examples/helpdesk.py"
+	@$(BIN)/twisted-dispatcher feed $(DEMO_LOG) --app examples.helpdesk:setup
+
+test: $(VENV)/.with-test ## Run the tests.
+	@echo "==> running the tests"
+	@mkdir -p build
+	@$(BIN)/python $(TRIAL) tests
+
+lint: $(VENV)/.with-lint ## Check the style of the code.
+	@echo "==> checking the style"
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+format: $(VENV)/.with-lint ## Bring the code into its style.
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+types: $(VENV)/.with-types ## Check the types.
+	@echo "==> checking the types"
+	@$(BIN)/mypy
+
+layers: $(VENV)/.with-test ## Check that modules import only from the floors below them.
+	@mkdir -p build
+	@$(BIN)/python $(TRIAL) tests.test_layers
+
+coverage: $(VENV)/.with-test ## Run the tests and see that they reach the code.
+	@echo "==> running the tests under coverage"
+	@mkdir -p build/coverage
+	@$(BIN)/coverage run $(TRIAL) tests
+	@$(BIN)/coverage html --quiet --fail-under=0
+	@$(BIN)/coverage report
+
+docs: $(VENV)/.with-docs ## Build the documentation into build/docs.
+	@echo "==> building the documentation"
+	@$(BIN)/sphinx-build -W --keep-going --quiet -d build/doctrees docs build/docs
+	@echo "==> it is in build/docs/index.html"
+
+changelog: $(VENV)/.with-release ## Show what the fragments in changes/ make of the changelog.
+	@$(BIN)/towncrier build --draft --version next
+
+wheel: $(VENV)/.with-release ## Build the source distribution, and the wheel from it.
+	@echo "==> building into build/dist"
+	@rm -rf build/dist
+	@$(BIN)/python -m build --outdir build/dist . >build/wheel.log 2>&1 || { cat build/wheel.log; exit 1; }
+	@ls build/dist
+
+benchmark: $(VENV)/.with-benchmark ## Measure dispatching in memory against other libraries.
+	@echo "==> measuring"
+	@$(BIN)/python -m tests.benchmarks.in_memory
+
+clean: ## Remove everything that was made.
+	rm -rf build dist $(VENV) .tox *.egg-info _trial_temp*
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(DEMO_LOG): examples/generate_log.py | $(VENV)/.with-cli
+	@echo "==> making the log $@"
+	@mkdir -p $(@D)
+	@$(BIN)/python -m examples.generate_log $@
+
+$(VENV)/.made:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { \
+	  echo "$(PYTHON) is missing or older than 3.10; name another: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; \
+	  exit 1; }
+	@echo "==> making $(VENV) with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
+	  echo "$(PYTHON) has no venv; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
+	@touch $@
+
+# One stamp per extra: a target installs what it needs, and a second run installs nothing.
+$(VENV)/.with-%: pyproject.toml setup.py | $(VENV)/.made
+	@echo "==> installing twisted_dispatcher[$*] into $(VENV) (the first time takes a minute)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$*]'
+	@mkdir -p build
+	@touch $@

@@ -1,0 +1,1 @@
+"""Programs to learn from. Each is run by the tests."""

@@ -1,0 +1,1 @@
+"""The tests of twisted_dispatcher; trial runs them."""

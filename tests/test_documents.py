@@ -1,0 +1,79 @@
+"""Tests that the documents are true: every block of each of them is executed."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from twisted.internet.defer import Deferred
+from twisted.internet.threads import deferToThread
+from twisted.trial.unittest import TestCase
+
+from tests.documents.blocks import PROMPT, blocks_of
+from tests.documents.console import COMMAND
+from tests.documents.running import Report, run_document
+from tests.documents.sessions import join_crochet
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+DOCUMENTS = [
+    CHECKOUT / "README.md",
+    CHECKOUT / "CONTRIBUTING.md",
+    *sorted((CHECKOUT / "docs").rglob("*.rst")),
+    *sorted((CHECKOUT / "docs").rglob("*.md")),
+]
+
+
+class DocumentTests(TestCase):
+    """One test for each document, added below."""
+
+    timeout = 300
+
+    def setUp(self) -> None:
+        """Change into an empty directory, and let crochet find trial's own reactor."""
+        join_crochet()
+        self.directory = Path(self.mktemp()).absolute()
+        self.directory.mkdir()
+        self.addCleanup(os.chdir, Path.cwd())
+        os.chdir(self.directory)
+
+    def check(self, document: Path) -> Deferred[None]:
+        """Run the document in a thread, where it may block, as its reader's own program would."""
+        running = deferToThread(run_document, document, CHECKOUT, self.directory)
+        return running.addCallback(self._compare, document)
+
+    def _compare(self, report: Report, document: Path) -> None:
+        # What the examples log is part of what they show; whether they work is told by the report.
+        self.flushLoggedErrors()
+        if report.complaints:
+            self.fail("\n" + "\n".join(report.complaints))
+        # Counted in the raw text, so that no block can be overlooked.
+        text = document.read_text(encoding="utf-8")
+        self.assertEqual(len(PROMPT.findall(text)), report.examples, "not every prompt was run")
+        self.assertEqual(len(COMMAND.findall(text)), report.commands, "not every command was run")
+
+    def test_readme_shows_both_python_and_commands(self) -> None:
+        """The README is found, and has sessions and commands to execute."""
+        readme = CHECKOUT / "README.md"
+
+        languages = [each.language for each in blocks_of(readme.name, readme.read_text("utf-8"))]
+
+        self.assertIn("python", languages)
+        self.assertIn("console", languages)
+
+
+def _test_of(document: Path) -> Callable[[DocumentTests], Deferred[None]]:
+    def test(self: DocumentTests) -> Deferred[None]:
+        return self.check(document)
+
+    test.__doc__ = f"Every block of {document.relative_to(CHECKOUT)} does what it says."
+    return test
+
+
+def _name_of(document: Path) -> str:
+    return "test_" + re.sub(r"\W", "_", document.relative_to(CHECKOUT).as_posix())
+
+
+for _document in DOCUMENTS:
+    setattr(DocumentTests, _name_of(_document), _test_of(_document))

@@ -1,0 +1,88 @@
+"""
+What is registered, and why an event would or would not reach it: for people who ask.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+
+from twisted_dispatcher.handlers import Handler
+from twisted_dispatcher.matching import MISSING, Exactly, OneOf, Where, matches
+from twisted_dispatcher.options import HandlerOptions
+
+
+@attrs.frozen
+class HandlerDescription:
+    """One registration, as it stands. `registered_at` is ``"file:line"``."""
+
+    id: int
+    name: str
+    phase: str
+    spec: Mapping[str, Any]
+    options: HandlerOptions
+    registered_at: str
+
+
+@attrs.frozen
+class Verdict:
+    """Whether an event would reach a handler, and if not, every reason that stands against it."""
+
+    handler_id: int
+    name: str
+    phase: str
+    runs: bool
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.phase}): {self.reason}"
+
+
+def description_of(handler: Handler) -> HandlerDescription:
+    """Describe one registration."""
+    return HandlerDescription(
+        handler.id,
+        handler.name,
+        handler.phase,
+        handler.spec,
+        handler.options,
+        handler.registered_at,
+    )
+
+
+def verdict_on(handler: Handler, details: Mapping[str, Any], running: bool) -> Verdict:
+    """Say whether an event with these details would reach the handler now."""
+    against = [] if running else ["the dispatcher is not running"]
+    for keyword, value in handler.spec.items():
+        objection = _objection(keyword, value, details.get(keyword, MISSING))
+        if objection:
+            against.append(objection)
+    reason = "; ".join(against) or "runs"
+    return Verdict(handler.id, handler.name, handler.phase, not against, reason)
+
+
+def _objection(keyword: str, value: Any, detail: Any) -> str | None:
+    """Say what keeps one detail from being what one match value wants."""
+    if detail is MISSING:
+        return f"the event leaves out {keyword!r}, which must be {_wish(value)}"
+    try:
+        if matches(value, detail):
+            return None
+    except Exception as error:
+        return f"the predicate for {keyword!r} raised {error!r} for {detail!r}"
+    return f"{keyword!r} is {detail!r}, which is not {_wish(value)}"
+
+
+def _wish(value: Any) -> str:
+    if isinstance(value, Exactly):
+        return repr(value.value)
+    if isinstance(value, OneOf):
+        return f"one of {', '.join(map(repr, value.values))}"
+    if isinstance(value, re.Pattern):
+        return f"a match of {value.pattern!r}"
+    if isinstance(value, Where):
+        return f"accepted by {value!r}"
+    return repr(value)

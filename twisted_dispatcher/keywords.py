@@ -1,0 +1,64 @@
+"""The keywords that match specs and event details may name, and what cannot be one."""
+
+from __future__ import annotations
+
+import keyword as python
+import unicodedata
+from collections.abc import Iterable
+
+from twisted_dispatcher.errors import InvalidKeyword, ReservedKeyword, UnknownKeyword
+
+# The parameters that the dispatcher's methods have beside the keywords.
+RESERVED = frozenset(
+    {"self", "event", "listen_fn", "phase", "use_weakref", "options", "timeout", "check"}
+)
+
+
+def check_keyword(name: object, reserved: frozenset[str] = RESERVED) -> str:
+    """
+    Give the name back if it can be a keyword.
+
+    :raises InvalidKeyword, ReservedKeyword: if it cannot.
+    """
+    if not isinstance(name, str):
+        raise InvalidKeyword(f"a match-spec keyword is a string, not {name!r}")
+    if name in reserved:
+        raise ReservedKeyword(name)
+    if not name.isidentifier() or unicodedata.normalize("NFKC", name) != name:
+        raise InvalidKeyword(
+            f"{name!r} cannot be a match-spec keyword, because it cannot be written as one: use "
+            "letters, digits and underscores"
+        )
+    if python.iskeyword(name):
+        raise InvalidKeyword(f"{name!r} is a word of Python's own: use {name + '_'!r}")
+    if name.startswith("__"):
+        raise InvalidKeyword(f"{name!r}: a match-spec keyword may not begin with two underscores")
+    return name
+
+
+def check_keywords(
+    names: Iterable[str], reserved: frozenset[str] = RESERVED
+) -> tuple[str, ...]:
+    """
+    Give the names as a tuple, each once, if all can be keywords.
+
+    :raises InvalidKeyword, ReservedKeyword: if one cannot, or if they are one plain string.
+    """
+    if isinstance(names, (str, bytes)):
+        raise InvalidKeyword(
+            f"the allowed keywords are a collection of names, not the one string {names!r}: "
+            f"write ({names!r},)"
+        )
+    return tuple(dict.fromkeys(check_keyword(name, reserved) for name in names))
+
+
+def check_known(names: Iterable[str], allowed: Iterable[str]) -> None:
+    """
+    Refuse names that are not allowed.
+
+    :raises UnknownKeyword: naming all of them.
+    """
+    allowed = tuple(allowed)
+    unknown = [name for name in names if name not in allowed]
+    if unknown:
+        raise UnknownKeyword(unknown, allowed)

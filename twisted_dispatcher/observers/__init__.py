@@ -1,0 +1,1 @@
+"""Who watches a dispatcher: each module is one observer (`IObserver`)."""

@@ -1,0 +1,90 @@
+"""
+Events in order: those with equal values of some keywords are handled one after another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Sequence
+from typing import Any
+
+from twisted.internet.defer import Deferred
+
+from twisted_dispatcher.deadlocks import Suspect, WatchedDeferred, reached_from
+from twisted_dispatcher.errors import WouldDeadlock
+from twisted_dispatcher.firing import Engine, Fire
+from twisted_dispatcher.handlers import Handler
+from twisted_dispatcher.lanes import Lanes
+from twisted_dispatcher.results import DispatchResult
+
+
+class OrderedFire(Fire):
+    """
+    A fire that first waits for its turn in a lane.
+
+    While it waits it may turn out that a handler of the event before it waits for it; it is
+    refused then, with `WouldDeadlock`.
+
+    :ivar queued: whether it has not begun, because another goes before it.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        event: Any,
+        handlers: Sequence[Handler],
+        lanes: Lanes[OrderedFire],
+        lane: Hashable,
+    ) -> None:
+        super().__init__(engine, event, handlers, [])
+        self._lanes = lanes
+        self._lane = lane
+        self.queued = not lanes.enter(lane, self)
+        if self.queued:
+            engine.watchman.suspect(self)
+
+    def _new_deferred(self) -> Deferred[DispatchResult]:
+        return WatchedDeferred(self._cancel, self._waited_for)
+
+    def begin(self) -> None:
+        self.queued = False
+        super().begin()
+
+    def end(self) -> None:
+        following = self._lanes.leave(self._lane, self)
+        super().end()
+        if following is not None:
+            self.engine.trampoline.run(following.begin)
+
+    def _cancel(self, done: Deferred[DispatchResult]) -> None:
+        if self.queued:
+            self._withdraw()
+        else:
+            super()._cancel(done)
+
+    def _withdraw(self) -> None:
+        """Leave the queue without having begun."""
+        self.cancelled = True
+        if self._lanes.first(self._lane) is not self:
+            self._lanes.leave(self._lane, self)
+            self.engine.ended(self)
+
+    # Whether it waits for itself
+
+    def behind(self) -> Iterable[Suspect]:
+        return self._lanes.behind(self._lane, self)
+
+    def _waited_for(self) -> None:
+        if self.queued:
+            self.examine()
+            self.engine.watchman.suspect(self)
+
+    def examine(self) -> None:
+        """Refuse the event when the one that goes before it waits for it."""
+        if not self.queued or self.cancelled:
+            return
+        first = self._lanes.first(self._lane)
+        if first is not self and id(first) in reached_from(self.done):
+            self._withdraw()
+            self.done.errback(
+                WouldDeadlock("the event is queued (order_by) behind the one that waits for it")
+            )

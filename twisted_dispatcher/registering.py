@@ -1,0 +1,129 @@
+"""
+How a registration is made: everything about it is checked, then there is a complete `Handler`.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from twisted.internet.interfaces import IReactorTime
+
+from twisted_dispatcher.calls import Function, call_for, run_by
+from twisted_dispatcher.errors import InvalidOptions
+from twisted_dispatcher.firing import Engine
+from twisted_dispatcher.handlers import (
+    Handler,
+    Place,
+    WeakFunction,
+    callable_name,
+    check_callable,
+    warn_if_fleeting,
+)
+from twisted_dispatcher.interfaces import IRunner, Listener
+from twisted_dispatcher.keywords import check_known
+from twisted_dispatcher.observers.log import report_never_called
+from twisted_dispatcher.options import DEFAULT_OPTIONS, HandlerOptions
+from twisted_dispatcher.phases import check_phase
+from twisted_dispatcher.registry import Registry
+
+
+class Registrar:
+    """Makes the handlers of one dispatcher; what it refuses has left no trace."""
+
+    def __init__(
+        self,
+        phases: tuple[str, ...],
+        registry: Registry,
+        engine: Engine,
+        clock: Callable[[], IReactorTime],
+        runners: Mapping[str, IRunner],
+    ) -> None:
+        self._phases = phases
+        self._registry = registry
+        self._engine = engine
+        self._clock = clock
+        self._runners = runners
+
+    def make(
+        self,
+        function: Listener,
+        phase: str,
+        use_weakref: bool,
+        options: HandlerOptions | None,
+        spec: Mapping[str, Any],
+        place: Place,
+    ) -> Handler:
+        """
+        Make the handler of a registration, without adding it to the registry.
+
+        :raises: as `IEventDispatcher.add_event_handler` does.
+        """
+        check_callable(function)
+        options = check_options(options)
+        runner = self._runner(options, function)
+        check_known(spec, self._registry.index.keywords)
+        named = callable_name(function) if use_weakref else function
+        phase = check_phase(phase, self._phases)
+        handler = Handler(self._registry.next_id(), phase, options, place, named)
+        handler.set_spec(spec)
+        answering: Function = function
+        if use_weakref:
+            warn_if_fleeting(function, place)
+            answering = self._held_weakly(handler, function)
+        if runner is not None:
+            answering = run_by(runner, answering)
+        if options is not DEFAULT_OPTIONS:
+            answering = call_for(
+                handler, answering, self._clock, self._engine, self._registry.remove
+            )
+        handler.call = answering
+        return handler
+
+    def _held_weakly(self, handler: Handler, function: Listener) -> Function:
+        def collected(reference: object) -> None:
+            if not (weak.called or handler.retired or sys.is_finalizing()):
+                report_never_called(handler.name, handler.phase, handler.registered_at)
+            self._registry.collected(handler)
+
+        weak = WeakFunction(function, collected)
+        return weak.call
+
+    def _runner(self, options: HandlerOptions, function: Listener) -> IRunner | None:
+        """Give the runner that the options ask for; None is the reactor's own thread."""
+        if options.runner == "reactor":
+            return None
+        runner = options.runner
+        if isinstance(runner, str):
+            if runner not in self._runners:
+                known = ", ".join(["reactor", *self._runners])
+                raise InvalidOptions(f"no runner {runner!r}: there are {known}")
+            runner = self._runners[runner]
+        elif not IRunner.providedBy(runner):
+            raise InvalidOptions(f"a runner is a name or provides IRunner, unlike {runner!r}")
+        if inspect.iscoroutinefunction(function):
+            raise InvalidOptions(
+                f"{callable_name(function)} is an async def, which runs in the reactor's thread: "
+                f"leave the runner out, or give a plain function to {options.runner!r}"
+            )
+        return runner
+
+
+def check_options(options: object) -> HandlerOptions:
+    """
+    Give the options, or those by default.
+
+    :raises InvalidOptions: when it is something else, or asks for what memory cannot promise.
+    """
+    if options is None:
+        return DEFAULT_OPTIONS
+    if not isinstance(options, HandlerOptions):
+        raise InvalidOptions(f"options is a HandlerOptions, not {options!r}")
+    if options.durable or options.guarantee not in (None, "at-most-once"):
+        asked = "durable=True" if options.durable else f"guarantee={options.guarantee!r}"
+        raise InvalidOptions(
+            f"{asked} cannot be held in memory, where nothing outlives a crash: leave it out"
+        )
+    return options

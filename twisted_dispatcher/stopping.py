@@ -1,0 +1,45 @@
+"""Waiting for what is in flight, when a dispatcher stops."""
+
+from __future__ import annotations
+
+from twisted.internet.defer import Deferred
+
+from twisted_dispatcher.deadlocks import WatchedDeferred, reached_from
+from twisted_dispatcher.firing import Engine
+
+
+class StopWait:
+    """
+    Waits until every event that was accepted before a stop has been handled.
+
+    Only those are not waited for whose handlers wait for this very stop.
+
+    :ivar deferred: fires with None then.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._generation = engine.generation
+        self.deferred: Deferred[None] = WatchedDeferred(self._cancelled, self.examine)
+        engine.stops.append(self)
+        engine.watchman.suspect(self)
+
+    def _cancelled(self, deferred: Deferred[None]) -> None:
+        """Nobody waits any more; what is in flight goes on."""
+        self._engine.stops.remove(self)
+
+    def examine(self) -> None:
+        """Look whether all is done."""
+        if self not in self._engine.stops:
+            return
+        if self._engine.depth:
+            # A handler is being called that may still become a fire in flight.
+            self._engine.watchman.suspect(self)
+            return
+        before = [f for f in self._engine.in_flight if f.generation <= self._generation]
+        if before:
+            waiting = reached_from(self.deferred)
+            if not all(id(fire) in waiting for fire in before):
+                return
+        self._engine.stops.remove(self)
+        self.deferred.callback(None)
