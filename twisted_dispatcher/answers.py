@@ -28,7 +28,8 @@ GENERATOR: Final = 4
 FOREIGN: Final = 5
 
 # isinstance() against Deferred costs a walk through its metaclass: kinds are looked up by type.
-_KINDS: dict[type, int] = {
+# A type that is not here yet is classified by `kind_of`.
+KINDS: dict[type, int] = {
     type(None): PLAIN,
     Failure: FAILURE,
     Deferred: DEFERRED,
@@ -41,12 +42,12 @@ _MOST_KINDS = 4096
 
 def kind_of(answer: object) -> int:
     """Tell of what kind an answer is: PLAIN, FAILURE, DEFERRED, COROUTINE, GENERATOR, FOREIGN."""
-    kind = _KINDS.get(type(answer))
+    kind = KINDS.get(type(answer))
     if kind is None:
         kind = _classify(answer)
-        if len(_KINDS) >= _MOST_KINDS:
-            _KINDS.clear()
-        _KINDS[type(answer)] = kind
+        if len(KINDS) >= _MOST_KINDS:
+            KINDS.clear()
+        KINDS[type(answer)] = kind
     return kind
 
 
@@ -175,4 +176,4 @@ class CoroutineDeferred(Deferred[Any]):
             self.callback(answer)
 
 
-_KINDS[CoroutineDeferred] = DEFERRED
+KINDS[CoroutineDeferred] = DEFERRED

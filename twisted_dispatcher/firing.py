@@ -19,7 +19,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from twisted_dispatcher.answers import DEFERRED, FAILURE, PLAIN, kind_of, settle
+from twisted_dispatcher.answers import DEFERRED, FAILURE, KINDS, PLAIN, kind_of, settle
 from twisted_dispatcher.deadlocks import Suspect, Watchman
 from twisted_dispatcher.deferreds import fired
 from twisted_dispatcher.handlers import Handler
@@ -73,15 +73,18 @@ class Engine:
             return fired(DispatchResult(handlers, None))
         self.depth += 1
         try:
-            return self.depart(event, handlers, handlers[0], call(handlers[0], event))
+            return self.depart(event, handlers, [], call(handlers[0], event))
         finally:
             self.depth -= 1
 
     def depart(
-        self, event: Any, handlers: Sequence[Handler], handler: Handler, value: Any
+        self, event: Any, handlers: Sequence[Handler], values: list[Any], value: Any
     ) -> Deferred[DispatchResult]:
-        """Carry on from a handler that has answered; all before it have answered None."""
-        values: list[Any] = [None] * handlers.index(handler)
+        """
+        Carry on from the handler after the known values, which has answered `value`.
+
+        It is called at the depth of the handlers' calls, and gives the event's Deferred.
+        """
         fire = self.go_on(event, handlers, values, value, None)
         if fire is None:
             return fired(DispatchResult(handlers, values))
@@ -103,22 +106,15 @@ class Engine:
 
         :return: the fire, if there was a reason to have one; else all is done.
         """
+        kinds = KINDS.get
+        add = values.append
         position = len(values)
         handler = handlers[position]
         while True:
-            if value is None or kind_of(value) == PLAIN:
-                values.append(value)
+            if kinds(type(value)) == PLAIN:
+                add(value)
             else:
-                value = settle(value, handler.name)
-                kind = kind_of(value)
-                if kind == DEFERRED:
-                    values.append(NOT_CALLED)
-                    fire = fire or Fire(self, event, handlers, values)
-                    fire.wait_for(position, value)
-                else:
-                    values.append(value)
-                    if kind == FAILURE:
-                        self.report(handler, event, value)
+                fire = self._take(event, handlers, values, value, fire)
             position += 1
             if position == len(handlers):
                 break
@@ -127,12 +123,36 @@ class Engine:
             if handler.phase is not phase:
                 if fire is not None and (fire.waiting or fire.cancelled):
                     break
-                if self.ends_with(phase, handlers, values):
+                if self.stopping and self.ends_with(phase, handlers, values):
                     break
+            function = handler.call
             try:
-                value = handler.call(event)
+                value = function(event)
             except BaseException:
                 value = Failure()
+        return fire
+
+    def _take(
+        self,
+        event: Any,
+        handlers: Sequence[Handler],
+        values: list[Any],
+        answer: Any,
+        fire: Fire | None,
+    ) -> Fire | None:
+        """Take an answer that is not simply there; give the fire, if there is one now."""
+        position = len(values)
+        handler = handlers[position]
+        value = settle(answer, handler.name)
+        kind = kind_of(value)
+        if kind == DEFERRED:
+            values.append(NOT_CALLED)
+            fire = fire or Fire(self, event, handlers, values)
+            fire.wait_for(position, value)
+        else:
+            values.append(value)
+            if kind == FAILURE:
+                self.report(handler, event, value)
         return fire
 
     def ends_with(self, phase: str, handlers: Sequence[Handler], values: Sequence[Any]) -> bool:

@@ -119,38 +119,48 @@ class FailedMatch:
         raise self._error
 
 
-class WeakFunction:
+def hold_weakly(
+    function: Any, on_collected: Callable[[bool], object]
+) -> Callable[[Any], Any]:
     """
-    Holds a function, or the instance of a bound method, weakly.
+    Give a function that calls the given one, or `NOT_CALLED` once that has been collected.
 
-    :ivar called: whether it was ever called.
+    Of a bound method, its instance is what is held weakly.
+
+    :param on_collected: called (in whatever thread collects it) when it is gone, with whether it
+        was ever called.
+    :raises NotWeakReferenceable: when it cannot be held so.
     """
+    held, method = _weak_parts(function)
+    called = False
 
-    __slots__ = ("_function", "_reference", "called")
+    def collected(reference: object) -> None:
+        on_collected(called)
 
-    def __init__(self, function: Any, on_collected: Callable[[object], None]) -> None:
-        """
-        :param on_collected: called (in whatever thread collects it) when it is gone.
-        :raises NotWeakReferenceable: when it cannot be held so.
-        """
-        self.called = False
-        held, self._function = _weak_parts(function)
-        try:
-            self._reference = weakref.ref(held, on_collected)
-        except TypeError as error:
-            raise NotWeakReferenceable(
-                f"{callable_name(function)} cannot be held weakly: register it with "
-                "use_weakref=False, or with the decorator on()"
-            ) from error
-
-    def call(self, event: Any) -> Any:
-        held = self._reference()
-        if held is None:
+    def call_function(event: Any) -> Any:
+        nonlocal called
+        alive = reference()
+        if alive is None:
             return NOT_CALLED
-        self.called = True
-        if self._function is None:
-            return held(event)
-        return self._function(held, event)
+        called = True
+        return alive(event)
+
+    def call_method(event: Any) -> Any:
+        nonlocal called
+        alive = reference()
+        if alive is None:
+            return NOT_CALLED
+        called = True
+        return method(alive, event)  # type: ignore[misc]
+
+    try:
+        reference = weakref.ref(held, collected)
+    except TypeError as error:
+        raise NotWeakReferenceable(
+            f"{callable_name(function)} cannot be held weakly: register it with "
+            "use_weakref=False, or with the decorator on()"
+        ) from error
+    return call_function if method is None else call_method
 
 
 def _weak_parts(function: Any) -> tuple[Any, Callable[[Any, Any], Any] | None]:

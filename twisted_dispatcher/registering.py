@@ -17,9 +17,9 @@ from twisted_dispatcher.firing import Engine
 from twisted_dispatcher.handlers import (
     Handler,
     Place,
-    WeakFunction,
     callable_name,
     check_callable,
+    hold_weakly,
     warn_if_fleeting,
 )
 from twisted_dispatcher.interfaces import IRunner, Listener
@@ -83,13 +83,12 @@ class Registrar:
         return handler
 
     def _held_weakly(self, handler: Handler, function: Listener) -> Function:
-        def collected(reference: object) -> None:
-            if not (weak.called or handler.retired or sys.is_finalizing()):
+        def collected(called: bool) -> None:
+            if not (called or handler.retired or sys.is_finalizing()):
                 report_never_called(handler.name, handler.phase, handler.registered_at)
             self._registry.collected(handler)
 
-        weak = WeakFunction(function, collected)
-        return weak.call
+        return hold_weakly(function, collected)
 
     def _runner(self, options: HandlerOptions, function: Listener) -> IRunner | None:
         """Give the runner that the options ask for; None is the reactor's own thread."""

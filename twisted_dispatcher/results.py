@@ -56,15 +56,12 @@ class DispatchResult:
     A result never changes. It keeps the handlers' values alive, not the event.
     """
 
-    __slots__ = ("_handlers", "_values", "dispatched")
+    __slots__ = ("_handlers", "_values")
 
-    dispatched: bool
+    dispatched: bool = True
 
     def __init__(
-        self,
-        handlers: Sequence[CalledHandler],
-        values: Sequence[object] | None,
-        dispatched: bool = True,
+        self, handlers: Sequence[CalledHandler], values: Sequence[object] | None
     ) -> None:
         """
         :param handlers: the handlers that the event met, in order.
@@ -73,7 +70,6 @@ class DispatchResult:
         """
         self._handlers = handlers
         self._values = values
-        self.dispatched = dispatched
 
     @property
     def outcomes(self) -> tuple[HandlerOutcome, ...]:
@@ -112,6 +108,11 @@ class DispatchResult:
         return f"<DispatchResult: {len(outcomes)} called, {failed} failed>"
 
 
+class _NotDispatched(DispatchResult):
+    __slots__ = ()
+    dispatched = False
+
+
 def not_dispatched() -> DispatchResult:
     """Give the result of an event that met a dispatcher that was not running."""
-    return DispatchResult((), None, dispatched=False)
+    return _NotDispatched((), None)

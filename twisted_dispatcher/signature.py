@@ -6,6 +6,7 @@ have to collect, compare and sort, a function with these keywords as its paramet
 their order; one tuple of them is the key to a plan: the handlers that match, and the result that
 says that all of them gave None. As long as that is what they give, the only things made for a
 fire are the key and the Deferred. (Measured: half the time of the same loop behind ``**details``.)
+What fails, or must be waited for, is left to `Engine.depart`.
 
 The source is made once for each series of keywords; they are identifiers, which is checked when
 they are allowed. All other names in it begin with two underscores, which keywords may not.
@@ -21,6 +22,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
+from twisted_dispatcher.answers import DEFERRED, KINDS, PLAIN
 from twisted_dispatcher.deferreds import FiredDeferred
 from twisted_dispatcher.firing import DEEPEST, Engine
 from twisted_dispatcher.handlers import Handler
@@ -43,16 +45,53 @@ def bind(__find, __engine, __slowly):
         if __handlers is None or __unknown or __depth > __DEEPEST:
             return __slowly(event, ({key}), __unknown)
         __engine.depth = __depth + 1
+
+        # As long as handlers answer None, nothing is made.
         for __handler in __handlers:
+            __call = __handler.call
             try:
-                __value = __handler.call(event)
+                __value = __call(event)
             except BaseException:
                 __value = __Failure()
             if __value is not None:
-                __deferred = __engine.depart(event, __handlers, __handler, __value)
+                break
+        else:
+            __engine.depth = __depth
+            __deferred = __new(__FiredDeferred)
+            __deferred.result = __result
+            return __deferred
+
+        # From the first other answer on, the values are kept, as long as they are there at once.
+        __position = 0 if __handler is __handlers[0] else __handlers.index(__handler)
+        __values = [None] * __position
+        __count = len(__handlers)
+        while True:
+            __kind = __kinds(type(__value))
+            if __kind == __PLAIN:
+                __values.append(__value)
+            elif (
+                __kind == __DEFERRED
+                and __value.called
+                and not __value.paused
+                and __kinds(type(__value.result)) == __PLAIN
+            ):
+                __values.append(__value.result)
+            else:
+                __deferred = __engine.depart(event, __handlers, __values, __value)
                 __engine.depth = __depth
                 return __deferred
+            __position += 1
+            if __position == __count:
+                break
+            __call = __handlers[__position].call
+            try:
+                __value = __call(event)
+            except BaseException:
+                __value = __Failure()
         __engine.depth = __depth
+        __result = __new_result(__DispatchResult)
+        __result._handlers = __handlers
+        __result._values = __values
         __deferred = __new(__FiredDeferred)
         __deferred.result = __result
         return __deferred
@@ -74,11 +113,16 @@ def _binder(keywords: tuple[str, ...]) -> Callable[..., Callable[..., Any]]:
     linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
     namespace: dict[str, Any] = {
         "__DEEPEST": DEEPEST,
+        "__DEFERRED": DEFERRED,
+        "__DispatchResult": DispatchResult,
         "__Failure": Failure,
         "__FiredDeferred": FiredDeferred,
         "__MISSING": MISSING,
         "__NO_PLAN": (None, None),
+        "__PLAIN": PLAIN,
+        "__kinds": KINDS.get,
         "__new": FiredDeferred.__new__,
+        "__new_result": DispatchResult.__new__,
     }
     exec(compile(source, file, "exec"), namespace)
     bind: Callable[..., Callable[..., Any]] = namespace["bind"]

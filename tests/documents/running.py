@@ -62,10 +62,15 @@ class _Reading:
 
     def run(self, block: Block) -> Iterator[str]:
         if "file" in block.marks:
-            self.saved[block.marks["file"]] = block.line
-            (self.terminal.directory / block.marks["file"]).write_text(block.text, "utf-8")
+            self._save(block, block.marks["file"])
             return self._parse(block)
         return _RUNNERS.get(block.language, _Reading._parse)(self, block)
+
+    def _save(self, block: Block, name: str) -> None:
+        path = self.terminal.directory / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(block.text, "utf-8")
+        self.saved[name] = block.line
 
     def complaints_at_the_end(self) -> Iterator[str]:
         """Complain of files that were shown and saved, and then used by no command."""

@@ -1,0 +1,71 @@
+"""Finding the user's application: the function that registers its handlers."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Callable
+from functools import reduce
+from typing import Any
+
+from twisted_dispatcher.errors import DispatcherError
+from twisted_dispatcher.interfaces import IEventDispatcher
+
+# Allows keywords and registers handlers; what it gives, if anything, is called at the end.
+Setup = Callable[[IEventDispatcher], Any]
+
+
+class ApplicationNotFound(DispatcherError, ValueError):
+    """What names an application does not lead to a function."""
+
+
+def load_application(name: str) -> Setup:
+    """
+    Import the function that ``package.module:function`` names.
+
+    The current directory is among the places where modules are looked for.
+
+    :raises ApplicationNotFound: saying which part of the name leads nowhere. What importing the
+        module raises is let through.
+    """
+    module_name, colon, function_name = name.partition(":")
+    if not (module_name and colon and function_name):
+        raise ApplicationNotFound(
+            f"{name!r} does not name a function: write MODULE:FUNCTION, for example "
+            "examples.helpdesk:setup"
+        )
+    module = _import(module_name)
+    try:
+        function = reduce(getattr, function_name.split("."), module)
+    except AttributeError:
+        raise ApplicationNotFound(
+            f"module {module_name!r} has no {function_name!r}{_functions_of(module)}"
+        ) from None
+    if not callable(function):
+        raise ApplicationNotFound(f"{name!r} is a {type(function).__name__} and not a function")
+    return function  # type: ignore[no-any-return]
+
+
+def _import(name: str) -> Any:
+    here = os.getcwd()
+    if here not in sys.path:
+        sys.path.insert(0, here)
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if not f"{name}.".startswith(f"{error.name}."):
+            raise  # it was found, and imports something that was not
+        raise ApplicationNotFound(
+            f"there is no module {error.name!r}: run the command in the directory that it is in, "
+            "or install it"
+        ) from None
+
+
+def _functions_of(module: Any) -> str:
+    names = [
+        name
+        for name, value in vars(module).items()
+        if getattr(value, "__module__", None) == module.__name__ and not name.startswith("_")
+    ]
+    return f" (it has {', '.join(names)})" if names else ""

@@ -1,0 +1,171 @@
+"""Feeding a log to an application, under the reactor, from its setup to its report."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final, Protocol
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.task import deferLater
+from twisted.python.failure import Failure
+
+from twisted_dispatcher.cli.application import Setup
+from twisted_dispatcher.cli.complaints import Complaints, traceback_of
+from twisted_dispatcher.dispatcher import EventDispatcher
+from twisted_dispatcher.errors import BadLineInLog, EventLogError
+from twisted_dispatcher.eventlogs import BadLine, EventLog
+from twisted_dispatcher.eventlogs.waiting import ReadInThread
+from twisted_dispatcher.feeding import Item, Tally, feed
+
+WELL: Final = 0
+FAILED: Final = 1
+INTERRUPTED: Final = 130  # as a shell has it for Ctrl-C
+
+
+class Screen(Protocol):
+    """Where a run shows how it goes."""
+
+    def progress(self, events: int, fraction: float | None) -> None:
+        """Show how far it is."""
+
+    def tell(self, text: str) -> None:
+        """Show what went wrong."""
+
+    def report(self, text: str) -> None:
+        """Show what the application has to say at the end."""
+
+    def summary(self, tally: Tally) -> None:
+        """Show what was counted."""
+
+
+class Run:
+    """
+    One log, fed to one application by a dispatcher of its own.
+
+    It gives the exit status: `WELL`, `FAILED` (a handler, the setup or the report failed, or the
+    log could not be read to its end) or `INTERRUPTED`.
+    """
+
+    def __init__(
+        self,
+        reactor: Any,
+        log: EventLog,
+        setup: Setup,
+        screen: Screen,
+        complaints: Complaints,
+        *,
+        phases: Sequence[str] = ("before", "during", "after"),
+        strict: bool = False,
+        concurrency: int = 1,
+    ) -> None:
+        """
+        :param setup: is given the dispatcher. What it gives, if anything, is called when the log
+            is through and every handler done; what that gives, if anything, is shown.
+        :param strict: a bad line ends the run.
+        :raises InvalidPhases: if the phases are not distinct names.
+        """
+        self.tally = Tally()
+        self._reactor = reactor
+        self._log = log
+        self._setup = setup
+        self._screen = screen
+        self._complaints = complaints
+        self._strict = strict
+        self._concurrency = concurrency
+        self._dispatcher = EventDispatcher((), phases, observers=(self.tally,))
+        self._running: Deferred[int] | None = None
+
+    def start(self) -> Deferred[int]:
+        """Begin; give what fires with the exit status and does not fail."""
+        self._running = Deferred.fromCoroutine(self._run())
+        return self._running
+
+    def interrupt(self) -> Deferred[None]:
+        """Cancel what is on its way; give what fires when everything has come to its end."""
+        ended: Deferred[None] = Deferred()
+
+        def tell(status: int) -> int:
+            ended.callback(None)
+            return status
+
+        if self._running is None:
+            ended.callback(None)
+        else:
+            self._running.addBoth(tell)
+            self._running.cancel()
+        return ended
+
+    async def _run(self) -> int:
+        # From here on the reactor runs, so that Ctrl-C is heard.
+        await deferLater(self._reactor, 0)
+        finish: list[Callable[[], Any]] = []
+        status = await self._step("the application's setup failed", self._set_up, finish)
+        if status != WELL:
+            return status
+        status = await self._step("feeding failed", self._feed)
+        status = await self._step("stopping failed", self._dispatcher.stop) or status
+        if status == WELL and finish:
+            status = await self._step("the application's report failed", self._report, finish[0])
+        self._screen.summary(self.tally)
+        for line in self._complaints.rest():
+            self._screen.tell(line)
+        return status or (FAILED if self.tally.failures else WELL)
+
+    async def _step(self, failed: str, step: Callable[..., Any], *arguments: Any) -> int:
+        """Take a step; if it fails say so, and give the exit status that this means."""
+        try:
+            await step(*arguments)
+        except CancelledError:
+            self._screen.tell("interrupted")
+            return INTERRUPTED
+        except EventLogError as error:
+            self._screen.tell(str(error))
+            return FAILED
+        except Exception:
+            self._screen.tell(f"{failed}:\n{traceback_of(Failure())}")
+            return FAILED
+        return WELL
+
+    async def _set_up(self, finish: list[Callable[[], Any]]) -> None:
+        answer = await _answer_of(self._setup(self._dispatcher))
+        if callable(answer):
+            finish.append(answer)
+        elif answer is not None:
+            raise TypeError(
+                f"it gave {answer!r}: a setup gives nothing, or a function that is called at the "
+                "end"
+            )
+        self._dispatcher.start()
+
+    async def _feed(self) -> None:
+        # What makes its reader wait must not make the reactor wait.
+        log: Iterable[Item] = self._log
+        if not self._log.checkable:
+            log = ReadInThread(self._log, self._reactor)
+        await feed(
+            log,
+            self._dispatcher,
+            clock=self._reactor,
+            tally=self.tally,
+            concurrency=self._concurrency,
+            on_bad_line=self._bad_line,
+            on_turn=lambda: self._screen.progress(self.tally.events, self._log.fraction),
+        )
+
+    def _bad_line(self, bad: BadLine) -> None:
+        if self._strict:
+            raise BadLineInLog(self._log.name, bad.line, bad.reason)
+        self._complaints.bad_line(bad)
+
+    async def _report(self, finish: Callable[[], Any]) -> None:
+        text = await _answer_of(finish())
+        if text is not None:
+            self._screen.report(str(text))
+
+
+async def _answer_of(answer: Any) -> Any:
+    """Wait for an answer that has to be waited for."""
+    if inspect.isawaitable(answer):
+        return await answer
+    return answer
