@@ -28,12 +28,16 @@ from twisted_dispatcher.events import Event
 
 CASE: Final = "case:concept:name"
 OPENING: Final = datetime(2024, 1, 8, 8, tzinfo=timezone.utc)
-FIRST_HOUR, LAST_HOUR = 8, 18
+OPENING_HOURS: Final = (8, 18)
 START, END = "start", "end"
 
 # What follows what, how often of a hundred times, and after how many working hours.
 NEXT: Final[dict[str, list[tuple[str, float, float]]]] = {
-    START: [("Assign seriousness", 95, 0), ("Insert ticket", 3, 0), ("Take in charge ticket", 2, 0)],
+    START: [
+        ("Assign seriousness", 95, 0),
+        ("Insert ticket", 3, 0),
+        ("Take in charge ticket", 2, 0),
+    ],
     "Insert ticket": [("Assign seriousness", 96, 1), ("Wait", 4, 1)],
     "Assign seriousness": [
         ("Take in charge ticket", 84, 3),
@@ -86,12 +90,14 @@ def _life_of_a_ticket(chance: random.Random, time: datetime) -> Iterator[dict[st
     attributes = {
         "customer": f"Customer {1 + int(chance.expovariate(1 / 20))}",
         "product": chance.choice(PRODUCTS),
-        "seriousness": chance.choices(SERIOUSNESS, (57, 38, 4, 1))[0],
+        "seriousness": chance.choices(SERIOUSNESS, (56, 37, 5, 2))[0],
         "workgroup": chance.choices(WORKGROUPS, (85, 12, 3))[0],
     }
     activity, hours = _next(chance, START)
     while activity != END:
-        time = working_hours_after(time, hours)
+        # What is critical does not wait for the morning.
+        critical = attributes["seriousness"] == "critical"
+        time = hours_after(time, hours) if critical else working_hours_after(time, hours)
         yield {
             "concept:name": activity,
             "org:resource": chance.choice(RESOURCES),
@@ -109,16 +115,22 @@ def _next(chance: random.Random, activity: str) -> tuple[str, float]:
     return name, chance.expovariate(1 / mean) if mean else 0.0
 
 
+def hours_after(time: datetime, hours: float) -> datetime:
+    """Give the time so many hours later, to the second."""
+    return time + timedelta(seconds=round(hours * 3600))
+
+
 def working_hours_after(time: datetime, hours: float) -> datetime:
     """Give the time so many hours later, not counting nights and week-ends."""
     left = timedelta(seconds=round(hours * 3600))
     while True:
-        evening = time.replace(hour=LAST_HOUR, minute=0, second=0)
-        if time + left < evening:
-            return time + left
-        left -= evening - time
-        days = 3 if time.weekday() == 4 else 1
-        time = time.replace(hour=FIRST_HOUR, minute=0, second=0) + timedelta(days=days)
+        opens, closes = (time.replace(hour=hour, minute=0, second=0) for hour in OPENING_HOURS)
+        if time.weekday() < 5 and time < closes:
+            time = max(time, opens)
+            if time + left < closes:
+                return time + left
+            left -= closes - time
+        time = opens + timedelta(days=1)
 
 
 def write_xes(log: Iterable[Ticket], out: TextIO) -> None:
@@ -200,7 +212,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m examples.generate_log", description=__doc__)
     parser.add_argument("out", type=Path, help="the file to write: *.xes, *.csv, *.jsonl, or .gz")
     parser.add_argument("--tickets", type=int, default=1000, help="how many (default 1000)")
-    parser.add_argument("--seed", type=int, default=1, help="another seed, another log (default 1)")
+    parser.add_argument(
+        "--seed", type=int, default=1, help="another seed, another log (default 1)"
+    )
     options = parser.parse_args()
     try:
         generate(options.out, options.tickets, options.seed)

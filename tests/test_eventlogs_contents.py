@@ -111,7 +111,7 @@ class LogContentsTests(SynchronousTestCase):
         reading, writing = os.pipe()
         with open(writing, "wb") as out:
             out.write(gzip.compress(b"some text\n"))
-        contents = LogContents(open(reading, "rb"), "a pipe", None)
+        contents = LogContents(os.fdopen(reading, "rb"), "a pipe", None)
         self.addCleanup(contents.close)
 
         self.assertFalse(contents.rewindable)
@@ -130,7 +130,7 @@ class LogContentsTests(SynchronousTestCase):
             self.assertIn("copy it again", message)
 
     def test_damaged_gzip(self) -> None:
-        """Gzip data that were changed are noticed by their checksum, and so is what follows them."""
+        """Gzip data that were changed are noticed, and so is what follows them."""
         packed = gzip.compress(TEXT.encode())
         changed = bytearray(packed)
         changed[-6] ^= 1

@@ -33,7 +33,13 @@ class ReadJsonlTests(SynchronousTestCase):
 
         self.assertEqual(
             event,
-            Event("Closed", "/desk 7", "/desk", {"n": 1}, datetime(2024, 5, 6, 12, 0, 0, 0, timezone.utc)),
+            Event(
+                "Closed",
+                "/desk 7",
+                "/desk",
+                {"n": 1},
+                datetime(2024, 5, 6, 12, 0, 0, 0, timezone.utc),
+            ),
         )
 
     def test_blank_lines(self) -> None:
@@ -47,7 +53,9 @@ class ReadJsonlTests(SynchronousTestCase):
         """Lines may end as they do on Windows."""
         events = read(line(id="1") + "\r", line(id="2") + "\r")
 
-        self.assertEqual([event.key for event in events if isinstance(event, Event)], ["/desk 1", "/desk 2"])
+        self.assertEqual(
+            [event.key for event in events if isinstance(event, Event)], ["/desk 1", "/desk 2"]
+        )
 
     def test_after_a_bad_line(self) -> None:
         """A bad line does not keep the next one from being read."""

@@ -24,9 +24,7 @@ XES = '<log><trace><event><string key="concept:name" value="Closed"/></event></t
 class EventLogCase(SynchronousTestCase):
     """Puts texts into files."""
 
-    def open(
-        self, text: str | bytes, name: str = "some.log", format: str = "auto"
-    ) -> EventLog:
+    def open(self, text: str | bytes, name: str = "some.log", format: str = "auto") -> EventLog:
         """Put a text into a file and open that as a log."""
         path = Path(self.mktemp())
         path.mkdir()
@@ -78,9 +76,10 @@ class FormatTests(EventLogCase):
 
     def test_all_formats_by_name(self) -> None:
         """The table of formats is by their names."""
-        self.assertEqual({name: format.name for name, format in FORMATS.items()}, {
-            name: name for name in ("jsonl", "csv", "xes")
-        })
+        self.assertEqual(
+            {name: format.name for name, format in FORMATS.items()},
+            {name: name for name in ("jsonl", "csv", "xes")},
+        )
 
 
 class CheckTests(EventLogCase):
@@ -145,7 +144,7 @@ class CheckTests(EventLogCase):
         reading, writing = os.pipe()
         with open(writing, "wb") as out:
             out.write(XES[:-8].encode())
-        log = EventLog(LogContents(open(reading, "rb"), "a pipe", None), None)
+        log = EventLog(LogContents(os.fdopen(reading, "rb"), "a pipe", None), None)
         self.addCleanup(log.close)
         log.check()
         items = iter(log)

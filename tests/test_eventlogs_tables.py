@@ -134,7 +134,7 @@ class ReadCsvTests(SynchronousTestCase):
         """A table that does not name its events is refused, with its columns and the cure."""
         for read_or_check in (read_csv, checked_csv):
             error = self.assertRaises(
-                UnknownLogFormat, lambda: list(read_or_check(["case,n\na,1\n"], "a log"))
+                UnknownLogFormat, next, read_or_check(["case,n\na,1\n"], "a log")
             )
             self.assertIn("'case', 'n'", str(error))
             self.assertIn("concept:name", str(error))

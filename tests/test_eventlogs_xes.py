@@ -84,7 +84,8 @@ class ReadXesTests(SynchronousTestCase):
     def test_attributes_of_attributes(self) -> None:
         """An attribute of an attribute stands beside it, behind its name."""
         event = read_event(
-            '<string key="a" value="1"><int key="b" value="2"><int key="c" value="3"/></int></string>'
+            '<string key="a" value="1"><int key="b" value="2">'
+            '<int key="c" value="3"/></int></string>'
             '<int key="d" value="4"/>'
         )
 
@@ -113,9 +114,7 @@ class ReadXesTests(SynchronousTestCase):
             f"<trace><event>{NAME}</event></trace></log>"
         )
 
-        self.assertEqual(
-            isinstance(event, Event) and event.context, {"concept:name": "Closed"}
-        )
+        self.assertEqual(isinstance(event, Event) and event.context, {"concept:name": "Closed"})
 
     def test_trace_by_trace(self) -> None:
         """The attributes of a trace are not those of the next one."""
@@ -173,9 +172,7 @@ class ReadXesTests(SynchronousTestCase):
         )
 
         self.assertIsInstance(bad, BadLine)
-        self.assertEqual(
-            isinstance(event, Event) and event.context, {"concept:name": "Closed"}
-        )
+        self.assertEqual(isinstance(event, Event) and event.context, {"concept:name": "Closed"})
 
     def test_event_in_event(self) -> None:
         """An event within an event is given once, and the outer one is a bad line."""
@@ -211,13 +208,20 @@ class FaultyXesTests(SynchronousTestCase):
 
     def test_not_well_formed(self) -> None:
         """A document that is not XML is refused, with the line."""
-        for text in ("<log>\n</trace></log>", "<log>\n<a b=1/></log>", "<log/>\n<log/>", "<log>\n&x;</log>"):
+        for text in (
+            "<log>\n</trace></log>",
+            "<log>\n<a b=1/></log>",
+            "<log/>\n<log/>",
+            "<log>\n&x;</log>",
+        ):
             self.assertIn("line 2: ", self.refused(DamagedLog, text))
 
     def test_entity_bomb(self) -> None:
         """Entities that would expand without end are refused before they do."""
-        entities = "".join(f'<!ENTITY e{n + 1} "{"&e%d;" % n * 10}">' for n in range(20))
-        bomb = f'<?xml version="1.0"?>\n<!DOCTYPE log [<!ENTITY e0 "x">{entities}]><log>&e20;</log>'
+        entities = "".join(f'<!ENTITY e{n + 1} "{f"&e{n};" * 10}">' for n in range(20))
+        bomb = (
+            f'<?xml version="1.0"?>\n<!DOCTYPE log [<!ENTITY e0 "x">{entities}]><log>&e20;</log>'
+        )
 
         self.assertIn("take the declaration out", self.refused(UnsafeLog, bomb))
 

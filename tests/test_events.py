@@ -11,6 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_dispatcher.errors import InvalidEvent
 from twisted_dispatcher.events import Event, detail_name, matchable, parse_time
+from twisted_dispatcher.registration.keywords import RESERVED, check_keyword
 
 NOON = datetime(2024, 5, 6, 12, tzinfo=timezone.utc)
 
@@ -151,6 +152,7 @@ class DetailNameTests(SynchronousTestCase):
             "phase": "phase_",
             "größe": "größe",
             "a²": "a2",
+            "::name": "_name",
             "": "_",
         }
 
@@ -158,11 +160,16 @@ class DetailNameTests(SynchronousTestCase):
 
     @given(st.text())
     def test_always_an_identifier(self, name: str) -> None:
-        """Whatever the name, an identifier comes of it, and of that identifier itself."""
+        """Whatever the name, it becomes one that can be allowed, and that one stays as it is."""
         made = detail_name(name)
 
-        self.assertTrue(made.isidentifier())
+        self.assertEqual(check_keyword(made), made)
         self.assertEqual(detail_name(made), made)
+
+    def test_parameters(self) -> None:
+        """No parameter of the dispatcher's methods comes out as the name of a detail."""
+        for name in RESERVED:
+            self.assertEqual(detail_name(name), name + "_")
 
 
 class ParseTimeTests(SynchronousTestCase):
@@ -212,7 +219,9 @@ class FromCloudEventTests(SynchronousTestCase):
     def test_data_and_extensions(self) -> None:
         """The context has the members of the data, and the extensions where no member is."""
         event = Event.from_cloudevent(
-            cloudevent(subject="Case 1", shared=1, datacontenttype="a/b", data={"n": 2, "shared": 3})
+            cloudevent(
+                subject="Case 1", shared=1, datacontenttype="a/b", data={"n": 2, "shared": 3}
+            )
         )
 
         self.assertEqual(event.context, {"subject": "Case 1", "n": 2, "shared": 3})

@@ -25,28 +25,10 @@ PLAN = (
     Floor(
         "heart",
         (
-            # what Deferreds and answers are, below everything that waits for them
-            "deferreds",
-            "answers",
-            "trampoline",
-            "deadlocks",
-            "lanes",
-            # who is registered
-            "keywords",
-            "phases",
-            "handlers",
-            "registry",
-            "registering",
-            "explaining",
-            # how an event goes through them
-            "calls",
+            # who is registered, and how an event goes through them
+            "registration",
             "firing",
-            "signature",
-            "ordering",
-            "watching",
-            "waiting",
-            "stopping",
-            # all of it together
+            "registrar",
             "dispatcher",
             "durable",
         ),

@@ -1,8 +1,8 @@
 """
 `EventDispatcher`: the dispatcher in memory, as its users see it.
 
-What it is made of stands elsewhere: `registry` knows the handlers, `matching` finds those that an
-event concerns, `firing` has the loop that calls them, `signature` its quickest way.
+What it is made of stands elsewhere: `registration` knows the handlers, `matching` finds those that
+an event concerns, `firing` takes it through them.
 """
 
 from __future__ import annotations
@@ -16,17 +16,16 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from twisted_dispatcher.deadlocks import Watchman
-from twisted_dispatcher.deferreds import fired
 from twisted_dispatcher.errors import KeywordInUse, UnknownHandler
-from twisted_dispatcher.explaining import (
-    HandlerDescription,
-    Verdict,
-    description_of,
-    verdict_on,
-)
-from twisted_dispatcher.firing import DEEPEST, Engine, Fire
-from twisted_dispatcher.handlers import Handler, Place, caller_place, check_callable
+from twisted_dispatcher.firing.deadlocks import Watchman
+from twisted_dispatcher.firing.deferreds import fired
+from twisted_dispatcher.firing.lanes import Lanes
+from twisted_dispatcher.firing.loop import DEEPEST, Engine, Fire
+from twisted_dispatcher.firing.ordering import OrderedFire
+from twisted_dispatcher.firing.signature import Plan, bind_fire_event
+from twisted_dispatcher.firing.stopping import StopWait
+from twisted_dispatcher.firing.waiting import Waiter
+from twisted_dispatcher.firing.watching import WatchedHandler
 from twisted_dispatcher.interfaces import (
     IBackgroundUtility,
     IEventDispatcher,
@@ -35,21 +34,27 @@ from twisted_dispatcher.interfaces import (
     Listener,
     Registration,
 )
-from twisted_dispatcher.keywords import RESERVED, check_keyword, check_keywords, check_known
-from twisted_dispatcher.lanes import Lanes
 from twisted_dispatcher.matching import MISSING, unhashable
 from twisted_dispatcher.observers.log import event_label
 from twisted_dispatcher.options import HandlerOptions
-from twisted_dispatcher.ordering import OrderedFire
-from twisted_dispatcher.phases import check_phase, check_phases, stopping_phases
-from twisted_dispatcher.registering import Registrar
-from twisted_dispatcher.registry import Registry
+from twisted_dispatcher.registrar import Registrar
+from twisted_dispatcher.registration.explaining import (
+    HandlerDescription,
+    Verdict,
+    description_of,
+    verdict_on,
+)
+from twisted_dispatcher.registration.handlers import Handler, Place, caller_place, check_callable
+from twisted_dispatcher.registration.keywords import (
+    RESERVED,
+    check_keyword,
+    check_keywords,
+    check_known,
+)
+from twisted_dispatcher.registration.phases import check_phase, check_phases, stopping_phases
+from twisted_dispatcher.registration.registry import Registry
 from twisted_dispatcher.results import DispatchResult, not_dispatched
 from twisted_dispatcher.runners.threads import ThreadRunner
-from twisted_dispatcher.signature import Plan, bind_fire_event
-from twisted_dispatcher.stopping import StopWait
-from twisted_dispatcher.waiting import Waiter
-from twisted_dispatcher.watching import WatchedHandler
 
 # Plans for so many different details are kept; then all are forgotten and made anew.
 MOST_PLANS = 4096
@@ -340,6 +345,7 @@ class EventDispatcher:
         It finds plans only while events may take the quick way; an older one that somebody has
         kept finds none ever again.
         """
+        self._plans.clear()
         self._plans = {}
         quick = self._running and self._order_by is None and not self._engine.observers
         keywords = self.allowed_keywords
@@ -410,7 +416,7 @@ class EventDispatcher:
         handlers, lasting = self._registry.index.find(details)
         if self._engine.observers:
             handlers = tuple(WatchedHandler(handler, self._engine) for handler in handlers)  # type: ignore[misc]
-        if lasting:
+        if lasting and plans is self._plans:
             if len(plans) >= MOST_PLANS:
                 plans.clear()
             plans[details] = handlers, DispatchResult(handlers, None)

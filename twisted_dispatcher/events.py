@@ -136,12 +136,15 @@ def detail_name(name: str) -> str:
     Make an identifier of an attribute's name, so that it can be a keyword.
 
     What cannot stand in an identifier becomes ``_``; a digit in front gets a ``_`` before it;
-    a Python keyword, or the name of a parameter of the dispatcher's methods, one behind it.
+    a Python keyword, or the name of a parameter of the dispatcher's methods, one behind it. Of
+    several in front only one is left.
     """
     name = normalize("NFKC", name)
-    name = "".join(char if ("_" + char).isidentifier() else "_" for char in name) or "_"
+    name = "".join(char if ("_" + char).isidentifier() else "_" for char in name)
     if not name.isidentifier():
         name = "_" + name
+    if name.startswith("__"):
+        name = "_" + name.lstrip("_")
     return name + "_" if iskeyword(name) or name in _PARAMETERS else name
 
 

@@ -120,7 +120,10 @@ class IEventDispatcher(Interface):
         """
 
     def wait_for(
-        *, timeout: float | None = None, check: Callable[[Any], object] | None = None, **match_spec: Any
+        *,
+        timeout: float | None = None,
+        check: Callable[[Any], object] | None = None,
+        **match_spec: Any,
     ) -> Deferred[Any]:
         """
         Give the next event that matches.

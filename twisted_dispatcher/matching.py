@@ -18,7 +18,6 @@ Nothing here knows a reactor, a clock or a dispatcher.
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import itemgetter
@@ -216,9 +215,9 @@ class Entry:
 
     def table_keys(self) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
         """Give the keywords of the group where it stands, and its keys in the group's table."""
-        if not self.tests:
-            if not any(isinstance(value, (Exactly, OneOf)) for value in self.wanted):
-                return self.keywords, [self.wanted]
+        special = any(isinstance(value, (Exactly, OneOf)) for value in self.wanted)
+        if not (self.tests or special):
+            return self.keywords, [self.wanted]
         tested = {keyword for keyword, _ in self.tests}
         pairs = [pair for pair in zip(self.keywords, self.wanted) if pair[0] not in tested]
         keys: list[tuple[Any, ...]] = [()]
@@ -230,7 +229,7 @@ class Entry:
 EntryT = TypeVar("EntryT", bound=Entry)
 Details = tuple[Any, ...]
 # What stands under one key of a group: an entry alone, or several by their ids.
-Bucket = Union[EntryT, dict[int, EntryT]]
+Bucket = Union[EntryT, dict[int, EntryT]]  # noqa: UP007 - mypy takes no TypeVar in "|"
 # Merged answers, by the ids of the buckets that they were merged from.
 _Merged = dict[tuple[int, ...], tuple[list[Bucket[EntryT]], tuple[EntryT, ...]]]
 

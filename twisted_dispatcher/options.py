@@ -70,10 +70,9 @@ class RetryPolicy:
         :param chance: gives a number from 0 up to 1; a test passes its own.
         """
         try:
-            planned = self.initial * self.factor ** (failed_attempts - 1)
+            planned = min(self.initial * self.factor ** (failed_attempts - 1), self.maximum)
         except OverflowError:
-            planned = self.maximum
-        planned = min(planned, self.maximum)
+            planned = self.maximum if self.initial else 0.0
         return planned * (1 + self.jitter * (2 * chance() - 1))
 
 

@@ -60,9 +60,7 @@ class DispatchResult:
 
     dispatched: bool = True
 
-    def __init__(
-        self, handlers: Sequence[CalledHandler], values: Sequence[object] | None
-    ) -> None:
+    def __init__(self, handlers: Sequence[CalledHandler], values: Sequence[object] | None) -> None:
         """
         :param handlers: the handlers that the event met, in order.
         :param values: for each of these its value, its `Failure`, or `NOT_CALLED`; None when

@@ -17,8 +17,8 @@ from twisted_dispatcher.cli.complaints import Complaints
 from twisted_dispatcher.cli.running import FAILED, Run
 from twisted_dispatcher.cli.screen import ConsoleScreen
 from twisted_dispatcher.errors import DispatcherError, InvalidPhases
-from twisted_dispatcher.eventlogs import FORMATS, EventLog, open_log
-from twisted_dispatcher.phases import check_phases
+from twisted_dispatcher.eventlogs import FORMATS, open_log
+from twisted_dispatcher.registration.phases import check_phases
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -33,7 +33,9 @@ def _application(context: click.Context, option: click.Parameter, name: str) -> 
     except ApplicationNotFound as error:
         raise click.BadParameter(str(error)) from error
     except Exception:
-        click.echo(f"importing {name.partition(':')[0]} failed:\n{traceback.format_exc()}", err=True)
+        click.echo(
+            f"importing {name.partition(':')[0]} failed:\n{traceback.format_exc()}", err=True
+        )
         context.exit(FAILED)
 
 
@@ -83,7 +85,9 @@ def _phases(context: click.Context, option: click.Parameter, names: str) -> tupl
     "handled before the next one is fired.",
 )
 @click.option("--quiet", is_flag=True, help="Show no progress.")
-def feed(log: str, setup: Setup, format: str, encoding: str | None, quiet: bool, **how: Any) -> None:
+def feed(
+    log: str, setup: Setup, format: str, encoding: str | None, quiet: bool, **how: Any
+) -> None:
     """
     Fire the events of LOG, one after the other, at the handlers of an application.
 

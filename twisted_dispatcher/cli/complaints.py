@@ -52,7 +52,9 @@ class Complaints:
 
     def rest(self) -> list[str]:
         """Tell how many there were of those kinds of which not all were told."""
-        told = {kind: BAD_LINES_TOLD if kind == _BAD_LINES else FAILURES_TOLD for kind in self._counts}
+        told = {
+            kind: BAD_LINES_TOLD if kind == _BAD_LINES else FAILURES_TOLD for kind in self._counts
+        }
         return [
             f"{count} {kind} in all, of which the first {told[kind]} are shown"
             for kind, count in self._counts.items()

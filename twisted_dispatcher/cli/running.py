@@ -45,6 +45,10 @@ class Run:
 
     It gives the exit status: `WELL`, `FAILED` (a handler, the setup or the report failed, or the
     log could not be read to its end) or `INTERRUPTED`.
+
+    The setup is given the dispatcher. What it gives, if anything, is called when the log is
+    through and every handler done; what that gives, if anything, is shown. If it is `strict`, a
+    bad line ends the run.
     """
 
     def __init__(
@@ -59,12 +63,6 @@ class Run:
         strict: bool = False,
         concurrency: int = 1,
     ) -> None:
-        """
-        :param setup: is given the dispatcher. What it gives, if anything, is called when the log
-            is through and every handler done; what that gives, if anything, is shown.
-        :param strict: a bad line ends the run.
-        :raises InvalidPhases: if the phases are not distinct names.
-        """
         self.tally = Tally()
         self._reactor = reactor
         self._log = log

@@ -83,12 +83,12 @@ class ConsoleScreen:
         self._err.print(text, markup=False, highlight=False, emoji=False, soft_wrap=True)
 
     def report(self, text: str) -> None:
-        """Write a text on standard output; the progress has come to its end."""
+        """Write a text on standard output; nothing more is in progress."""
         self._take_bar_away()
         self._out.print(text, markup=False, highlight=False, emoji=False, soft_wrap=True)
 
     def summary(self, tally: Tally) -> None:
-        """Write tables of what was counted on standard output; the progress has come to its end."""
+        """Write tables of what was counted on standard output; nothing more is in progress."""
         self._take_bar_away()
         self._out.print(_totals(tally))
         if tally.handlers:

@@ -13,12 +13,12 @@ import os
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final, Union
+from typing import Final
 
 from twisted_dispatcher.errors import DamagedLog, NotGzip, TruncatedLog
 from twisted_dispatcher.eventlogs.decoding import Decoder, guessed_encoding, known_encoding
 
-Bytes = Union[io.BufferedReader, gzip.GzipFile]
+Bytes = io.BufferedReader | gzip.GzipFile
 
 CHUNK: Final = 64 * 1024
 STANDARD_INPUT: Final = 0

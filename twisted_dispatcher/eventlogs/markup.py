@@ -29,15 +29,12 @@ class Markup:
 
     The functions get a tag's name as it is written. No tree is built.
     Document types and entities are refused, so that nothing expands and nothing is fetched.
+    Making one raises `MissingExtra` if defusedxml is not installed.
     """
 
     def __init__(
         self, name: str, on_start: OnStart | None = None, on_end: OnEnd | None = None
     ) -> None:
-        """
-        :param name: of the document, for errors.
-        :raises MissingExtra: if defusedxml is not installed.
-        """
         try:
             from defusedxml.common import DefusedXmlException
             from defusedxml.sax import make_parser
@@ -95,5 +92,6 @@ class Markup:
                 ) from error
             raise TruncatedLog(
                 self._name,
-                f"it ends in the middle of its XML, on line {error.getLineNumber()}: copy it again",
+                f"it ends in the middle of its XML, on line {error.getLineNumber()}: "
+                "copy it again",
             ) from error

@@ -10,7 +10,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Iterable, Iterator
-from typing import Any, Final, Generic, TypeVar, Union
+from typing import Any, Final, Generic, TypeVar
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorFromThreads
@@ -40,7 +40,7 @@ class ReadInThread(Generic[T]):
         self._arrival: Deferred[None] | None = None
         threading.Thread(target=self._read_all, name="event log reader", daemon=True).start()
 
-    def __iter__(self) -> Iterator[Union[T, Deferred[None]]]:
+    def __iter__(self) -> Iterator[T | Deferred[None]]:
         return self
 
     def __next__(self) -> T | Deferred[None]:

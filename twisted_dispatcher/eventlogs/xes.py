@@ -60,15 +60,22 @@ def _boolean(text: str) -> bool:
     return {"true": True, "1": True, "false": False, "0": False}[text.strip().lower()]
 
 
-_SCALARS: Final[dict[str, Callable[[str], Any]]] = {
+# What makes a value of an attribute's text; of a group, what its attributes go into.
+_TYPES: Final[dict[str, Callable[..., Any]]] = {
     "string": str,
     "date": parse_time,
     "int": int,
     "float": float,
     "boolean": _boolean,
     "id": str,
+    "list": list,
+    "container": dict,
 }
-_GROUPS: Final[dict[str, Callable[[], Any]]] = {"list": list, "container": dict}
+_GROUPS: Final = (list, dict)
+
+
+class _Twice(ValueError):
+    """An attribute is there already."""
 
 
 class _Tags:
@@ -83,11 +90,12 @@ class _Tags:
 
     def __init__(self, name: str) -> None:
         self._name = name
+        self._types = _TYPES.copy()
         self._in_log = False
         self._ready: list[Event | BadLine] = []
         self._log: dict[str, Any] = {}
         self._trace: dict[str, Any] = {}
-        self._event: dict[str, Any] = {}
+        self._event: dict[str, Any] | None = None
         self._event_line = 0
         self._fault: BadLine | None = None
         self._into: dict[str, Any] | list[Any] | None = None
@@ -101,73 +109,87 @@ class _Tags:
 
     def start(self, tag: str, attributes: Mapping[str, str]) -> None:
         """Take the beginning of an element."""
-        tag = tag[tag.rfind(":") + 1 :]
-        if not self._in_log:
-            self._enter_log(tag)
-        elif tag in _SCALARS or tag in _GROUPS:
-            self._outer.append((self._into, self._prefix))
-            if self._into is not None:
-                self._add(tag, attributes)
-        elif tag == "event":
-            self._event_line = self.line()
-            self._event = {}
-            self._go_into(self._event)
-        elif tag == "trace":
-            self._trace = {}
-            self._go_into(self._trace, "case:")
-        elif tag == "global":
-            self._go_into(None)
+        make = self._types.get(tag)
+        if make is None or not self._in_log:
+            self._start_other(tag, attributes)
+            return
+        self._outer.append((self._into, self._prefix))
+        if self._into is not None:
+            try:
+                self._add(make, attributes)
+            except (KeyError, ValueError) as error:
+                self._complain(_reason(error, tag, attributes))
 
     def end(self, tag: str) -> None:
         """Take the end of an element."""
-        tag = tag[tag.rfind(":") + 1 :]
-        if tag in _SCALARS or tag in _GROUPS:
+        if tag in self._types:
             self._into, self._prefix = self._outer.pop()
-        elif tag == "event":
+            return
+        tag = _local(tag)
+        if tag == "event":
             self._ready.append(self._fault or self._made_event())
-            self._fault = None
-            self._event = {}
+            self._event = self._fault = None
             self._go_into(self._trace, "case:")
         elif tag == "trace" or tag == "global":
             self._trace = {}
             self._go_into(self._log)
 
+    def _start_other(self, tag: str, attributes: Mapping[str, str]) -> None:
+        local = _local(tag)
+        if not self._in_log:
+            self._enter_log(tag)
+        elif local in _TYPES:
+            self._types[tag] = _TYPES[local]  # it has a prefix, and so will the next ones
+            self.start(tag, attributes)
+        elif local == "event":
+            self._event_line = self.line()
+            self._event = {}
+            self._go_into(self._event)
+        elif local == "trace":
+            self._trace = {}
+            self._go_into(self._trace, "case:")
+        elif local == "global":
+            self._go_into(None)
+
     def _enter_log(self, tag: str) -> None:
-        if tag != "log":
+        if _local(tag) != "log":
             raise UnknownLogFormat(
                 self._name, f"it is XML, but begins with <{tag}>, where XES has <log>"
             )
         self._in_log = True
         self._go_into(self._log)
 
-    def _go_into(self, attributes: dict[str, Any] | None, prefix: str = "") -> None:
+    def _go_into(self, attributes: dict[str, Any] | list[Any] | None, prefix: str = "") -> None:
         self._into = attributes
         self._prefix = prefix
 
-    def _add(self, tag: str, attributes: Mapping[str, str]) -> None:
+    def _add(self, make: Callable[..., Any], attributes: Mapping[str, str]) -> None:
         """Put an attribute where it belongs, and see to it that those inside it follow."""
-        name = self._prefix + attributes.get("key", "")
-        try:
-            value = _value(tag, attributes)
-            _put(self._into, name, value)
-        except ValueError as error:
-            self._complain(BadLine(self.line(), f"attribute {name!r} {error}"))
+        into = self._into
+        name = self._prefix + attributes["key"]
+        value = make() if make in _GROUPS else make(attributes["value"])
+        if isinstance(into, list):
+            into.append(value)
+        elif into is not None:
+            if name in into:
+                raise _Twice
+            into[name] = value
+        if make in _GROUPS:
+            self._go_into(value)
         else:
-            if tag in _GROUPS:
-                self._go_into(value)
-            else:
-                self._prefix = name + "/"
+            self._prefix = name + "/"
 
-    def _complain(self, fault: BadLine) -> None:
+    def _complain(self, reason: str) -> None:
         """Give a bad line in place of the event, or beside the events of the trace."""
-        if self._into is self._event:
-            self._fault = self._fault or fault
-        else:
+        fault = BadLine(self.line(), reason)
+        if self._event is None:
             self._ready.append(fault)
+        else:
+            self._fault = self._fault or fault
         self._into = None
 
     def _made_event(self) -> Event | BadLine:
-        event = self._event
+        event = self._event or {}
         name = event.get(NAME)
         if name is None or name == "":
             return BadLine(self._event_line, f"the event has no {NAME!r}")
@@ -181,24 +203,17 @@ class _Tags:
         )
 
 
-def _value(tag: str, attributes: Mapping[str, str]) -> Any:
-    if "key" not in attributes:
-        raise ValueError("has no key")
-    if tag in _GROUPS:
-        return _GROUPS[tag]()
-    if "value" not in attributes:
-        raise ValueError("has no value")
-    text = attributes["value"]
-    try:
-        return _SCALARS[tag](text)
-    except (ValueError, KeyError):
-        raise ValueError(f"is {text!r}, which is no {tag}") from None
+def _local(tag: str) -> str:
+    """Give a tag's name without the prefix of its namespace."""
+    return tag[tag.rfind(":") + 1 :]
 
 
-def _put(into: dict[str, Any] | list[Any] | None, name: str, value: Any) -> None:
-    if isinstance(into, list):
-        into.append(value)
-    elif into is not None:
-        if name in into:
-            raise ValueError("is there twice")
-        into[name] = value
+def _reason(error: Exception, tag: str, attributes: Mapping[str, str]) -> str:
+    """Say what is wrong with an attribute that could not be added."""
+    tag = _local(tag)
+    for part in ("key", "value"):
+        if part not in attributes:
+            return f"<{tag}> {attributes.get('key', '')!r} has no {part}"
+    if isinstance(error, _Twice):
+        return f"<{tag}> {attributes['key']!r} is there twice"
+    return f"{attributes['key']!r} is {attributes['value']!r}, which is no {tag}"

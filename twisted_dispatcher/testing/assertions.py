@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Any
-from unittest import TestCase
 
 from twisted_dispatcher.results import DispatchResult, HandlerOutcome
 
@@ -62,7 +61,9 @@ class OutcomeAssertions:
 
     def _fail(self, message: str, result: DispatchResult) -> None:
         lines = [f"  {outcome.phase}: {_line(outcome)}" for outcome in result.outcomes]
-        raise TestCase.failureException("\n".join([message + "; the outcomes are", *lines]))
+        raise getattr(self, "failureException", AssertionError)(
+            "\n".join([message + "; the outcomes are", *lines])
+        )
 
 
 def _line(outcome: HandlerOutcome) -> str:

@@ -9,9 +9,9 @@ from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from twisted_dispatcher.answers import settle
 from twisted_dispatcher.dispatcher import EventDispatcher
 from twisted_dispatcher.errors import DispatcherError
+from twisted_dispatcher.firing.answers import settle
 from twisted_dispatcher.interfaces import IRunner, Listener
 
 T = TypeVar("T")
@@ -59,8 +59,8 @@ def result_of(deferred: Deferred[T]) -> T:
     result = settle(deferred)
     if result is deferred:
         raise NeverSettled(
-            "the Deferred has not fired: something is still waited for (pump(clock, deferred) lets "
-            "time pass)"
+            "the Deferred has not fired: something is still waited for (pump(clock, deferred) "
+            "lets time pass)"
         )
     if isinstance(result, Failure):
         result.raiseException()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from twisted.internet.defer import Deferred
 
-from twisted_dispatcher.deadlocks import WatchedDeferred, reached_from
-from twisted_dispatcher.firing import Engine
+from twisted_dispatcher.firing.deadlocks import WatchedDeferred, reached_from
+from twisted_dispatcher.firing.loop import Engine
 
 
 class StopWait:
@@ -38,8 +38,26 @@ class StopWait:
             return
         before = [f for f in self._engine.in_flight if f.generation <= self._generation]
         if before:
-            waiting = reached_from(self.deferred)
+            waiting = self._waiting_for_this()
             if not all(id(fire) in waiting for fire in before):
                 return
         self._engine.stops.remove(self)
         self.deferred.callback(None)
+
+    def _waiting_for_this(self) -> set[int]:
+        """
+        Give the ids of all that waits for this stop, also by way of other stops.
+
+        Another stop waits for this one if it waits for an event that does.
+        """
+        waiting = reached_from(self.deferred)
+        others = {id(stop): reached_from(stop.deferred) for stop in self._engine.stops}
+        grown = True
+        while grown:
+            grown = False
+            for name, reached in list(others.items()):
+                held_up = {id(fire) for fire in self._engine.in_flight} & waiting - reached
+                if held_up:
+                    waiting |= others.pop(name)
+                    grown = True
+        return waiting

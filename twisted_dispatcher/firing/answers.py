@@ -17,8 +17,8 @@ from typing import Any, Final
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
-from twisted_dispatcher.deferreds import FiredDeferred
 from twisted_dispatcher.errors import ForeignAwaitable, ForgottenDecorator
+from twisted_dispatcher.firing.deferreds import FiredDeferred
 
 PLAIN: Final = 0
 FAILURE: Final = 1
@@ -120,9 +120,7 @@ class CoroutineDeferred(Deferred[Any]):
     is waited for, as with `inlineCallbacks`: the Deferred fires when it has really ended.
     """
 
-    def __init__(
-        self, coroutine: Coroutine[Any, Any, Any], context: contextvars.Context
-    ) -> None:
+    def __init__(self, coroutine: Coroutine[Any, Any, Any], context: contextvars.Context) -> None:
         super().__init__()
         self._coroutine = coroutine
         self._context = context

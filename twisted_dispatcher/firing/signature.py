@@ -22,11 +22,11 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
-from twisted_dispatcher.answers import DEFERRED, KINDS, PLAIN
-from twisted_dispatcher.deferreds import FiredDeferred
-from twisted_dispatcher.firing import DEEPEST, Engine
-from twisted_dispatcher.handlers import Handler
+from twisted_dispatcher.firing.answers import DEFERRED, KINDS, PLAIN
+from twisted_dispatcher.firing.deferreds import FiredDeferred
+from twisted_dispatcher.firing.loop import DEEPEST, Engine
 from twisted_dispatcher.matching import MISSING
+from twisted_dispatcher.registration.handlers import Handler
 from twisted_dispatcher.results import DispatchResult
 
 Plan = tuple[tuple[Handler, ...], DispatchResult]
@@ -34,7 +34,7 @@ Plan = tuple[tuple[Handler, ...], DispatchResult]
 # details whose names are not among the keywords.
 Slowly = Callable[[Any, tuple[Any, ...], dict[str, Any]], Deferred[DispatchResult]]
 
-_TEMPLATE = '''\
+_TEMPLATE = """\
 def bind(__find, __engine, __slowly):
     def fire_event(event{parameters}, **__unknown):
         try:
@@ -96,7 +96,7 @@ def bind(__find, __engine, __slowly):
         __deferred.result = __result
         return __deferred
     return fire_event
-'''
+"""
 
 
 @functools.lru_cache(maxsize=256)
@@ -104,7 +104,8 @@ def _binder(keywords: tuple[str, ...]) -> Callable[..., Callable[..., Any]]:
     """Make the function that binds a `fire_event` for these keywords."""
     source = _TEMPLATE.format(
         parameters="".join(
-            f", {'*, ' if not at else ''}{keyword}=__MISSING" for at, keyword in enumerate(keywords)
+            f", {'*, ' if not at else ''}{keyword}=__MISSING"
+            for at, keyword in enumerate(keywords)
         ),
         key="".join(f"{keyword}, " for keyword in keywords),
     )
@@ -130,7 +131,10 @@ def _binder(keywords: tuple[str, ...]) -> Callable[..., Callable[..., Any]]:
 
 
 def bind_fire_event(
-    keywords: tuple[str, ...], plans: Mapping[tuple[Any, ...], Plan], engine: Engine, slowly: Slowly
+    keywords: tuple[str, ...],
+    plans: Mapping[tuple[Any, ...], Plan],
+    engine: Engine,
+    slowly: Slowly,
 ) -> Callable[..., Deferred[DispatchResult]]:
     """
     Give a `fire_event` for these keywords.

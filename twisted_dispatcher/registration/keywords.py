@@ -36,9 +36,7 @@ def check_keyword(name: object, reserved: frozenset[str] = RESERVED) -> str:
     return name
 
 
-def check_keywords(
-    names: Iterable[str], reserved: frozenset[str] = RESERVED
-) -> tuple[str, ...]:
+def check_keywords(names: Iterable[str], reserved: frozenset[str] = RESERVED) -> tuple[str, ...]:
     """
     Give the names as a tuple, each once, if all can be keywords.
 

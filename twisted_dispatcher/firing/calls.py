@@ -18,16 +18,16 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from twisted_dispatcher.answers import DEFERRED, PLAIN, kind_of, settle
-from twisted_dispatcher.deadlocks import Watchman, reached_from
-from twisted_dispatcher.deferreds import fired
 from twisted_dispatcher.errors import ForeignAwaitable, HandlerTimeout, WouldDeadlock
-from twisted_dispatcher.firing import Engine
-from twisted_dispatcher.handlers import Handler
+from twisted_dispatcher.firing.answers import DEFERRED, PLAIN, kind_of, settle
+from twisted_dispatcher.firing.deadlocks import Watchman, reached_from
+from twisted_dispatcher.firing.deferreds import fired
+from twisted_dispatcher.firing.loop import Engine
+from twisted_dispatcher.firing.trampoline import Trampoline
 from twisted_dispatcher.interfaces import IRunner
 from twisted_dispatcher.options import HandlerOptions
+from twisted_dispatcher.registration.handlers import Handler
 from twisted_dispatcher.results import NOT_CALLED
-from twisted_dispatcher.trampoline import Trampoline
 
 Function = Callable[[Any], Any]
 
@@ -59,7 +59,7 @@ class Slots:
 
         It fails with `WouldDeadlock` when those who hold the slots wait for who waits here.
         """
-        if self._free:
+        if self._free and not self._waiting:
             self._free -= 1
             return fired(None)
         waiting: Deferred[None] = Deferred(self._waiting.remove)
@@ -195,9 +195,15 @@ class OptedCall:
             return await self._limited(event)
         await self.slots.acquire()
         try:
-            return NOT_CALLED if self._removed() else await self._limited(event)
-        finally:
+            answer = NOT_CALLED if self._removed() else await self._limited(event)
+        except GeneratorExit:
+            # Forgotten with its whole dispatcher: nobody is to be let in by a garbage collector.
+            raise
+        except BaseException:
             self.slots.release()
+            raise
+        self.slots.release()
+        return answer
 
     async def _limited(self, event: Any) -> Any:
         answer = settle(self._function(event), self._handler.name)

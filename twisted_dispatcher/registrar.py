@@ -11,10 +11,13 @@ from typing import Any
 
 from twisted.internet.interfaces import IReactorTime
 
-from twisted_dispatcher.calls import Function, call_for, run_by
 from twisted_dispatcher.errors import InvalidOptions
-from twisted_dispatcher.firing import Engine
-from twisted_dispatcher.handlers import (
+from twisted_dispatcher.firing.calls import Function, call_for, run_by
+from twisted_dispatcher.firing.loop import Engine
+from twisted_dispatcher.interfaces import IRunner, Listener
+from twisted_dispatcher.observers.log import report_never_called
+from twisted_dispatcher.options import DEFAULT_OPTIONS, HandlerOptions
+from twisted_dispatcher.registration.handlers import (
     Handler,
     Place,
     callable_name,
@@ -22,12 +25,9 @@ from twisted_dispatcher.handlers import (
     hold_weakly,
     warn_if_fleeting,
 )
-from twisted_dispatcher.interfaces import IRunner, Listener
-from twisted_dispatcher.keywords import check_known
-from twisted_dispatcher.observers.log import report_never_called
-from twisted_dispatcher.options import DEFAULT_OPTIONS, HandlerOptions
-from twisted_dispatcher.phases import check_phase
-from twisted_dispatcher.registry import Registry
+from twisted_dispatcher.registration.keywords import check_known
+from twisted_dispatcher.registration.phases import check_phase
+from twisted_dispatcher.registration.registry import Registry
 
 
 class Registrar:

@@ -19,7 +19,7 @@ from typing import Any
 from zope.interface import implementer
 
 from twisted_dispatcher.errors import NotCallable, NotWeakReferenceable, WeakHandlerWarning
-from twisted_dispatcher.interfaces import IHandler, Listener
+from twisted_dispatcher.interfaces import IHandler
 from twisted_dispatcher.matching import Entry
 from twisted_dispatcher.options import HandlerOptions
 from twisted_dispatcher.results import NOT_CALLED
@@ -119,9 +119,7 @@ class FailedMatch:
         raise self._error
 
 
-def hold_weakly(
-    function: Any, on_collected: Callable[[bool], object]
-) -> Callable[[Any], Any]:
+def hold_weakly(function: Any, on_collected: Callable[[bool], object]) -> Callable[[Any], Any]:
     """
     Give a function that calls the given one, or `NOT_CALLED` once that has been collected.
 

@@ -15,8 +15,8 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 
 from twisted_dispatcher.errors import UnknownHandler
-from twisted_dispatcher.handlers import FailedMatch, Handler
 from twisted_dispatcher.matching import MatchIndex
+from twisted_dispatcher.registration.handlers import FailedMatch, Handler
 
 
 class Registry:
@@ -74,8 +74,8 @@ class Registry:
         :raises UnknownHandler: when one is not there; then nothing has changed.
         """
         with self._lock:
-            old = [self._find(handler_id) for handler_id in dict.fromkeys(handler_ids)]
-            for handler in old:
+            old = {handler.id: handler for handler in map(self._find, handler_ids)}
+            for handler in old.values():
                 self._discard(handler)
             for handler in handlers:
                 self._handlers[handler.id] = handler

@@ -14,13 +14,14 @@ at the end of the reactor's turn in which it became one (which is when chained D
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
-from twisted_dispatcher.deferreds import waiters
+from twisted_dispatcher.firing.deferreds import waiters
 
 
 class Suspect(Protocol):
@@ -81,20 +82,24 @@ class WatchedDeferred(Deferred[Any]):
         super().__init__(canceller)
         self._on_waited_for = on_waited_for
 
-    def _noticing(name: str) -> Any:  # type: ignore[misc]
-        add = getattr(Deferred, name)
+    def noticed(self) -> None:
+        if not self.called:
+            self._on_waited_for()
 
-        def method(self: WatchedDeferred, *args: Any, **kwargs: Any) -> Any:
-            add(self, *args, **kwargs)
-            if not self.called:
-                self._on_waited_for()
-            return self
 
-        method.__name__ = name
-        method.__doc__ = add.__doc__
-        return method
+def _noticing(name: str) -> Any:
+    """Make a method of `WatchedDeferred` that adds callbacks as `Deferred` does."""
+    add = getattr(Deferred, name)
 
-    addCallbacks = _noticing("addCallbacks")
-    addCallback = _noticing("addCallback")
-    addErrback = _noticing("addErrback")
-    addBoth = _noticing("addBoth")
+    @functools.wraps(add)
+    def method(self: WatchedDeferred, *args: Any, **kwargs: Any) -> Any:
+        add(self, *args, **kwargs)
+        self.noticed()
+        return self
+
+    return method
+
+
+# Twisted's four methods do not call one another.
+for _name in ("addCallbacks", "addCallback", "addErrback", "addBoth"):
+    setattr(WatchedDeferred, _name, _noticing(_name))

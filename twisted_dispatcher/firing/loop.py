@@ -4,7 +4,7 @@ The loop: an event goes through its handlers, phase after phase.
 `Engine.go_on` is the loop. It runs as far as handlers answer at once, with nothing allocated but
 the list of their values; only when one really has to be waited for does the event become a
 `Fire`, which takes it from there. The quickest case, that every handler answers None, is not
-even here: `signature.py` has its loop.
+even here: `signature.py` has its own.
 
 Nothing is locked while handlers run, and nothing recurses: what continues after a wait is run by
 the trampoline, and so is an event that is fired more than `DEEPEST` handlers deep.
@@ -13,26 +13,32 @@ the trampoline, and so is an event that is fired more than `DEEPEST` handlers de
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from twisted_dispatcher.answers import DEFERRED, FAILURE, KINDS, PLAIN, kind_of, settle
-from twisted_dispatcher.deadlocks import Suspect, Watchman
-from twisted_dispatcher.deferreds import fired
-from twisted_dispatcher.handlers import Handler
+from twisted_dispatcher.firing.answers import DEFERRED, FAILURE, KINDS, PLAIN, kind_of, settle
+from twisted_dispatcher.firing.deadlocks import Suspect, Watchman
+from twisted_dispatcher.firing.deferreds import fired
+from twisted_dispatcher.firing.trampoline import Trampoline
 from twisted_dispatcher.interfaces import IObserver
 from twisted_dispatcher.observers.log import event_label, report_failure
+from twisted_dispatcher.registration.handlers import Handler
 from twisted_dispatcher.results import NOT_CALLED, DispatchResult
-from twisted_dispatcher.trampoline import Trampoline
 
 # So many synchronous calls of handlers within handlers are run on the stack; deeper ones wait
 # for the trampoline. With a few frames for each this stays far from Python's limit of 1000.
 DEEPEST = 25
 
 _log = Logger()
+
+
+class Stop(Suspect, Protocol):
+    """Someone who waits for all that is in flight, until `deferred` fires."""
+
+    deferred: Deferred[None]
 
 
 class Engine:
@@ -63,7 +69,7 @@ class Engine:
         self.observers: tuple[IObserver, ...] = ()
         self.trampoline = Trampoline()
         self.in_flight: set[Fire] = set()
-        self.stops: list[Suspect] = []
+        self.stops: list[Stop] = []
         self.generation = 0
         self.depth = 0
 
@@ -227,17 +233,18 @@ class Fire:
         """Go on with the next phase, unless that was the last."""
         engine, handlers, values = self.engine, self._handlers, self._values
         position = len(values)
-        if self.cancelled or position == len(handlers):
+        ended = self.cancelled or position == len(handlers)
+        if position and not ended:
+            ended = engine.ends_with(handlers[position - 1].phase, handlers, values)
+        if ended:
             self.end()
-        elif position and engine.ends_with(handlers[position - 1].phase, handlers, values):
-            self.end()
-        else:
-            self._running = True
-            engine.depth += 1
-            value = call(handlers[position], self._event)
-            engine.go_on(self._event, handlers, values, value, self)
-            engine.depth -= 1
-            self.pause()
+            return
+        self._running = True
+        engine.depth += 1
+        value = call(handlers[position], self._event)
+        engine.go_on(self._event, handlers, values, value, self)
+        engine.depth -= 1
+        self.pause()
 
     def pause(self) -> None:
         """Handlers are not being called any more: wait for them, or end."""

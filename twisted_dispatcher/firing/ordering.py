@@ -9,11 +9,11 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 
-from twisted_dispatcher.deadlocks import Suspect, WatchedDeferred, reached_from
 from twisted_dispatcher.errors import WouldDeadlock
-from twisted_dispatcher.firing import Engine, Fire
-from twisted_dispatcher.handlers import Handler
-from twisted_dispatcher.lanes import Lanes
+from twisted_dispatcher.firing.deadlocks import Suspect, WatchedDeferred, reached_from
+from twisted_dispatcher.firing.lanes import Lanes
+from twisted_dispatcher.firing.loop import Engine, Fire
+from twisted_dispatcher.registration.handlers import Handler
 from twisted_dispatcher.results import DispatchResult
 
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from twisted.python.failure import Failure
+from zope.interface import implementer
 
-from twisted_dispatcher.answers import DEFERRED, FAILURE, kind_of, settle
-from twisted_dispatcher.firing import Engine
-from twisted_dispatcher.handlers import Handler
+from twisted_dispatcher.firing.answers import DEFERRED, FAILURE, kind_of, settle
+from twisted_dispatcher.firing.loop import Engine
+from twisted_dispatcher.interfaces import IHandler
+from twisted_dispatcher.registration.handlers import Handler
 from twisted_dispatcher.results import NOT_CALLED
 
 
+@implementer(IHandler)
 class WatchedHandler:
     """
     Stands in a plan for a handler, and tells the observers of its start and its end.

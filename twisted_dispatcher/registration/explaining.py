@@ -10,9 +10,9 @@ from typing import Any
 
 import attrs
 
-from twisted_dispatcher.handlers import Handler
 from twisted_dispatcher.matching import MISSING, Exactly, OneOf, Where, matches
 from twisted_dispatcher.options import HandlerOptions
+from twisted_dispatcher.registration.handlers import Handler
 
 
 @attrs.frozen
