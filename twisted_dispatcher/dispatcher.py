@@ -103,8 +103,8 @@ class EventDispatcher:
         :param clock: for time limits and retries; by default the reactor, when first needed.
         :param observers: who watches from the beginning.
         :param runners: runners by name, beside ``"reactor"`` and ``"thread"``.
-        :raises InvalidKeyword, ReservedKeyword, InvalidPhases, UnknownKeyword, UnknownPhase,
-            InvalidOptions: for what it cannot be made of.
+        :raises InvalidKeyword, ReservedKeyword, InvalidPhases: for what it cannot be made of.
+        :raises UnknownKeyword, UnknownPhase, InvalidOptions: likewise.
         """
         keywords = check_keywords(allowed_match_spec_keywords, self._reserved_keywords)
         self._phases = check_phases(phases)

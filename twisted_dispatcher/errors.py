@@ -167,9 +167,9 @@ class ForeignAwaitable(DispatcherError, TypeError):
 class ForgottenDecorator(DispatcherError, TypeError):
     """A handler gave a generator, so that nothing of it has run."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self) -> None:
         super().__init__(
-            f"handler {name} gave a generator, of which nothing has run: decorate it with "
+            "the handler gave a generator, of which nothing has run: decorate it with "
             "twisted.internet.defer.inlineCallbacks, or write it as an async def"
         )
 

@@ -73,8 +73,8 @@ class IEventDispatcher(Interface):
         :param match_spec: for each keyword a plain hashable value, None (anything), a compiled
             pattern, `OneOf`, `Exactly` or `Where`.
         :return: a Deferred that fires with the registration's id, which is never used again.
-        :raises UnknownKeyword, UnknownPhase, NotCallable, NotWeakReferenceable,
-            UnhashableValue, InvalidOptions: at once.
+        :raises UnknownKeyword, UnknownPhase, NotCallable, NotWeakReferenceable: at once.
+        :raises UnhashableValue, InvalidOptions: at once.
         """
 
     def on(

@@ -42,6 +42,9 @@ MOST_COMBINATIONS = 1024
 # Searches that met the same groups' entries share one merged answer; at most so many are kept.
 MOST_MERGED = 1024
 
+# Values of these types are what most specs consist of: hashable, and nothing but themselves.
+_SIMPLE: Final = frozenset({str, int, bool, bytes, float})
+
 
 class Exactly:
     """Match what equals the value, and nothing else: ``Exactly(None)`` is a literal None."""
@@ -186,9 +189,19 @@ class Entry:
 
         :raises UnhashableValue: for a plain value that cannot be hashed.
         """
-        if not spec:
-            self.keywords = self.wanted = self.tests = ()
-            return
+        for value in spec.values():
+            if type(value) not in _SIMPLE:
+                self._set_any_spec(spec)
+                return
+        self.tests = ()
+        if len(spec) == 1:
+            self.keywords = tuple(spec)
+            self.wanted = tuple(spec.values())
+        else:
+            self.keywords = tuple(sorted(spec))
+            self.wanted = tuple([spec[keyword] for keyword in self.keywords])
+
+    def _set_any_spec(self, spec: Mapping[str, Any]) -> None:
         named = {key: value for key, value in spec.items() if value is not None}
         for keyword, value in named.items():
             check_hashable(keyword, value)
@@ -215,9 +228,12 @@ class Entry:
 
     def table_keys(self) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
         """Give the keywords of the group where it stands, and its keys in the group's table."""
-        special = any(isinstance(value, (Exactly, OneOf)) for value in self.wanted)
-        if not (self.tests or special):
-            return self.keywords, [self.wanted]
+        for value in self.wanted:
+            if type(value) not in _SIMPLE:
+                return self._any_table_keys()
+        return self.keywords, [self.wanted]
+
+    def _any_table_keys(self) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
         tested = {keyword for keyword, _ in self.tests}
         pairs = [pair for pair in zip(self.keywords, self.wanted) if pair[0] not in tested]
         keys: list[tuple[Any, ...]] = [()]

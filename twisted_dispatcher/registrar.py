@@ -62,11 +62,15 @@ class Registrar:
         :raises: as `IEventDispatcher.add_event_handler` does.
         """
         check_callable(function)
-        options = check_options(options)
-        runner = self._runner(options, function)
+        runner: IRunner | None = None
+        if options is None:
+            options = DEFAULT_OPTIONS
+        else:
+            check_options(options)
+            runner = self._runner(options, function)
         check_known(spec, self._registry.index.keywords)
-        named = callable_name(function) if use_weakref else function
         phase = check_phase(phase, self._phases)
+        named = callable_name(function) if use_weakref else function
         handler = Handler(self._registry.next_id(), phase, options, place, named)
         handler.set_spec(spec)
         answering: Function = function
@@ -110,14 +114,12 @@ class Registrar:
         return runner
 
 
-def check_options(options: object) -> HandlerOptions:
+def check_options(options: object) -> None:
     """
-    Give the options, or those by default.
+    Refuse options that are something else, or ask for what memory cannot promise.
 
-    :raises InvalidOptions: when it is something else, or asks for what memory cannot promise.
+    :raises InvalidOptions: then.
     """
-    if options is None:
-        return DEFAULT_OPTIONS
     if not isinstance(options, HandlerOptions):
         raise InvalidOptions(f"options is a HandlerOptions, not {options!r}")
     if options.durable or options.guarantee not in (None, "at-most-once"):
@@ -125,4 +127,3 @@ def check_options(options: object) -> HandlerOptions:
         raise InvalidOptions(
             f"{asked} cannot be held in memory, where nothing outlives a crash: leave it out"
         )
-    return options

@@ -16,7 +16,12 @@ _NO_ATTRIBUTES: Final = ("data", "data_base64")
 
 
 def checked_jsonl(chunks: Iterable[str], name: str) -> Iterator[str]:
-    """Give the text as it is: what can be wrong with one line is no matter of the whole."""
+    """
+    Give the text as it is: what is wrong with one line is no matter of the whole.
+
+    :raises MissingExtra: if the CloudEvents SDK is not installed.
+    """
+    _sdk()
     yield from chunks
 
 

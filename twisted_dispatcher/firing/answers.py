@@ -63,11 +63,10 @@ def _classify(answer: object) -> int:
     return FOREIGN if inspect.isawaitable(answer) else PLAIN
 
 
-def settle(answer: Any, name: str = "") -> Any:
+def settle(answer: Any) -> Any:
     """
     Bring an answer to its form.
 
-    :param name: the handler's name, for an error.
     :return: the value; or a `Failure`; or a Deferred that has not fired yet, for which the caller
         then waits. A coroutine has been started. A failure that was read is handled.
     """
@@ -79,7 +78,7 @@ def settle(answer: Any, name: str = "") -> Any:
     if kind == COROUTINE:
         return _start(answer)
     if kind == GENERATOR:
-        return Failure(ForgottenDecorator(name))
+        return Failure(ForgottenDecorator())
     return Failure(ForeignAwaitable(answer))
 
 

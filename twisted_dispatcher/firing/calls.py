@@ -111,6 +111,10 @@ class Limit:
         self._timer: IDelayedCall = clock.callLater(seconds, self._expire)
         answer.addBoth(self._end)
 
+    def blocks(self) -> tuple[object, ...]:
+        """Give what goes on only when this has ended."""
+        return (self.deferred,)
+
     def _expire(self) -> None:
         self._answer.cancel()
         if not self.deferred.called:
@@ -206,7 +210,7 @@ class OptedCall:
         return answer
 
     async def _limited(self, event: Any) -> Any:
-        answer = settle(self._function(event), self._handler.name)
+        answer = settle(self._function(event))
         if isinstance(answer, Failure):
             answer.raiseException()
         if kind_of(answer) != DEFERRED:

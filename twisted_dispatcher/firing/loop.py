@@ -148,8 +148,7 @@ class Engine:
     ) -> Fire | None:
         """Take an answer that is not simply there; give the fire, if there is one now."""
         position = len(values)
-        handler = handlers[position]
-        value = settle(answer, handler.name)
+        value = settle(answer)
         kind = kind_of(value)
         if kind == DEFERRED:
             values.append(NOT_CALLED)
@@ -158,7 +157,7 @@ class Engine:
         else:
             values.append(value)
             if kind == FAILURE:
-                self.report(handler, event, value)
+                self.report(handlers[position], event, value)
         return fire
 
     def ends_with(self, phase: str, handlers: Sequence[Handler], values: Sequence[Any]) -> bool:
@@ -181,9 +180,8 @@ class Engine:
             except Exception:
                 _log.failure("Observer {observer} failed in {what}", observer=observer, what=what)
 
-    def ended(self, fire: Fire) -> None:
-        """Let go of a fire that has ended, and tell who waits for that."""
-        self.in_flight.discard(fire)
+    def examine_stops(self) -> None:
+        """Look whether those who wait for what is in flight have waited long enough."""
         for stop in list(self.stops):
             stop.examine()
 
@@ -206,6 +204,18 @@ class Fire:
     :ivar generation: the start of the dispatcher to which it belongs.
     """
 
+    __slots__ = (
+        "_event",
+        "_handlers",
+        "_running",
+        "_values",
+        "cancelled",
+        "done",
+        "engine",
+        "generation",
+        "waiting",
+    )
+
     def __init__(
         self, engine: Engine, event: Any, handlers: Sequence[Handler], values: list[Any]
     ) -> None:
@@ -218,11 +228,8 @@ class Fire:
         self.waiting: dict[int, Deferred[Any]] = {}
         self.cancelled = False
         self.generation = engine.generation
-        self.done: Deferred[DispatchResult] = self._new_deferred()
+        self.done: Deferred[DispatchResult] = Deferred(self._cancel)
         engine.in_flight.add(self)
-
-    def _new_deferred(self) -> Deferred[DispatchResult]:
-        return Deferred(self._cancel)
 
     def begin(self) -> None:
         """Start with the first handler."""
@@ -252,16 +259,22 @@ class Fire:
         if not self.waiting:
             self.end()
             return
-        for suspect in [*self.engine.stops, *self.behind()]:
-            suspect.examine()
+        if self.engine.stops:
+            self.engine.examine_stops()
+        for event in self.behind():
+            event.examine()
 
     def end(self) -> None:
         """Give the result."""
         result = DispatchResult(self._handlers, self._values)
-        self.engine.tell("fire_ended", self._event, result)
+        engine = self.engine
+        if engine.observers:
+            engine.tell("fire_ended", self._event, result)
         if not self.cancelled:
             self.done.callback(result)
-        self.engine.ended(self)
+        engine.in_flight.discard(self)
+        if engine.stops:
+            engine.examine_stops()
 
     # What it waits for
 
@@ -271,27 +284,31 @@ class Fire:
         answer.addCallbacks(
             self._succeeded, self._failed, callbackArgs=(position,), errbackArgs=(position,)
         )
+        if self.cancelled:
+            self._cancel_answer(answer)
 
     def _succeeded(self, value: Any, position: int) -> Any:
-        if value is None or kind_of(value) == PLAIN:
+        if KINDS.get(type(value)) == PLAIN:
             self._arrived(position, value)
             return value
         # A callback has given a coroutine: it is the answer now.
-        value = settle(value, self._handlers[position].name)
+        value = settle(value)
         if kind_of(value) == DEFERRED:
             self.wait_for(position, value)
+        elif kind_of(value) == FAILURE:
+            self._failed(value, position)
         else:
             self._arrived(position, value)
         return None
 
     def _failed(self, failure: Failure, position: int) -> None:
+        if not (self.cancelled and failure.check(CancelledError)):
+            self.engine.report(self._handlers[position], self._event, failure)
         self._arrived(position, failure)
 
     def _arrived(self, position: int, value: Any) -> None:
         del self.waiting[position]
         self._values[position] = value
-        if isinstance(value, Failure) and not (self.cancelled and value.check(CancelledError)):
-            self.engine.report(self._handlers[position], self._event, value)
         if not self.waiting and not self._running:
             self.engine.trampoline.run(self._proceed)
 
@@ -299,10 +316,13 @@ class Fire:
         """Cancel what is pending; what comes after it does not start."""
         self.cancelled = True
         for answer in list(self.waiting.values()):
-            try:
-                answer.cancel()
-            except Exception:
-                _log.failure("A canceller of {name} failed", name=event_label(self._event))
+            self._cancel_answer(answer)
+
+    def _cancel_answer(self, answer: Deferred[Any]) -> None:
+        try:
+            answer.cancel()
+        except Exception:
+            _log.failure("A canceller of {name} failed", name=event_label(self._event))
 
     # Who waits for it
 

@@ -27,6 +27,8 @@ class OrderedFire(Fire):
     :ivar queued: whether it has not begun, because another goes before it.
     """
 
+    __slots__ = ("_lane", "_lanes", "queued")
+
     def __init__(
         self,
         engine: Engine,
@@ -36,14 +38,12 @@ class OrderedFire(Fire):
         lane: Hashable,
     ) -> None:
         super().__init__(engine, event, handlers, [])
+        self.done = WatchedDeferred(self._cancel, self._waited_for)
         self._lanes = lanes
         self._lane = lane
         self.queued = not lanes.enter(lane, self)
         if self.queued:
             engine.watchman.suspect(self)
-
-    def _new_deferred(self) -> Deferred[DispatchResult]:
-        return WatchedDeferred(self._cancel, self._waited_for)
 
     def begin(self) -> None:
         self.queued = False
@@ -66,7 +66,8 @@ class OrderedFire(Fire):
         self.cancelled = True
         if self._lanes.first(self._lane) is not self:
             self._lanes.leave(self._lane, self)
-            self.engine.ended(self)
+            self.engine.in_flight.discard(self)
+            self.engine.examine_stops()
 
     # Whether it waits for itself
 

@@ -38,7 +38,7 @@ class WatchedHandler:
             return NOT_CALLED
         self._engine.tell("handler_started", self, event)
         try:
-            answer = settle(self._handler.call(event), self.name)
+            answer = settle(self._handler.call(event))
         except BaseException:
             return Failure()
         kind = kind_of(answer)

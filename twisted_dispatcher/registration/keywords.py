@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import keyword as python
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from twisted_dispatcher.errors import InvalidKeyword, ReservedKeyword, UnknownKeyword
 
@@ -50,13 +50,12 @@ def check_keywords(names: Iterable[str], reserved: frozenset[str] = RESERVED) ->
     return tuple(dict.fromkeys(check_keyword(name, reserved) for name in names))
 
 
-def check_known(names: Iterable[str], allowed: Iterable[str]) -> None:
+def check_known(names: Collection[str], allowed: tuple[str, ...]) -> None:
     """
     Refuse names that are not allowed.
 
     :raises UnknownKeyword: naming all of them.
     """
-    allowed = tuple(allowed)
-    unknown = [name for name in names if name not in allowed]
-    if unknown:
-        raise UnknownKeyword(unknown, allowed)
+    for name in names:
+        if name not in allowed:
+            raise UnknownKeyword([each for each in names if each not in allowed], allowed)

@@ -101,7 +101,7 @@ class Registry:
         self._collected.append(handler)
         self._sweep()
 
-    def _sweep(self) -> bool:
+    def _sweep(self) -> None:
         """Remove what was collected, unless somebody holds the lock and will do it."""
         swept = False
         while self._collected and self._lock.acquire(blocking=False):
@@ -116,11 +116,11 @@ class Registry:
                 self._lock.release()
         if swept:
             self._on_change()
-        return swept
 
     def _changed(self) -> None:
         self._on_change()
-        self._sweep()
+        if self._collected:
+            self._sweep()
 
     def handlers(self) -> list[Handler]:
         """Give all handlers, in order of phase and registration."""
