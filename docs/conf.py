@@ -30,6 +30,7 @@ highlight_language = "none"
 
 autodoc_member_order = "bysource"
 autodoc_default_options = {"members": True, "show-inheritance": True}
+autodoc_preserve_defaults = True
 autodoc_typehints = "description"
 autodoc_typehints_description_target = "documented"
 # Shown by these names: an interface is no class, and would be shown as its representation.

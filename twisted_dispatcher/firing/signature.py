@@ -47,7 +47,8 @@ def bind(__find, __engine, __slowly):
         __engine.depth = __depth + 1
 
         # As long as handlers answer None, nothing is made.
-        for __handler in __handlers:
+        __rest = iter(__handlers)
+        for __handler in __rest:
             __call = __handler.call
             try:
                 __value = __call(event)
@@ -62,15 +63,20 @@ def bind(__find, __engine, __slowly):
             return __deferred
 
         # From the first other answer on, the values are kept, as long as they are there at once.
-        __position = 0 if __handler is __handlers[0] else __handlers.index(__handler)
-        __values = [None] * __position
-        __count = len(__handlers)
+        # The type of the last one is remembered: that of the next is most often the same.
+        __values = []
+        if __handler is not __handlers[0]:
+            __values = [None] * __handlers.index(__handler)
+        __plain = None
         while True:
-            __kind = __kinds(type(__value))
-            if __kind == __PLAIN:
+            __type = type(__value)
+            if __type is __plain:
+                __values.append(__value)
+            elif __kinds(__type) == __PLAIN:
+                __plain = __type
                 __values.append(__value)
             elif (
-                __kind == __DEFERRED
+                __kinds(__type) == __DEFERRED
                 and __value.called
                 and not __value.paused
                 and __kinds(type(__value.result)) == __PLAIN
@@ -80,10 +86,11 @@ def bind(__find, __engine, __slowly):
                 __deferred = __engine.depart(event, __handlers, __values, __value)
                 __engine.depth = __depth
                 return __deferred
-            __position += 1
-            if __position == __count:
+            for __handler in __rest:
                 break
-            __call = __handlers[__position].call
+            else:
+                break
+            __call = __handler.call
             try:
                 __value = __call(event)
             except BaseException:

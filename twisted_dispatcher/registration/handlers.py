@@ -83,7 +83,9 @@ class Handler(Entry):
     def name(self) -> str:
         if self.options.name is not None:
             return self.options.name
-        return self._named if isinstance(self._named, str) else callable_name(self._named)
+        if not isinstance(self._named, str):
+            self._named = callable_name(self._named)
+        return self._named
 
     @property
     def registered_at(self) -> str:
@@ -96,7 +98,7 @@ class Handler(Entry):
 
     def retire(self) -> None:
         """Let go of the function; every plan that still names the handler skips it from now."""
-        self._named = self.name
+        self._named = self.name  # Not the function any more, which this would keep alive.
         self.call = not_called
 
     def __repr__(self) -> str:
