@@ -236,10 +236,11 @@ class FaultyXesTests(SynchronousTestCase):
         self.refused(UnsafeLog, '<!DOCTYPE log SYSTEM "http://127.0.0.1/log.dtd"><log/>')
 
     def test_other_xml(self) -> None:
-        """XML that is no log is refused when it is read, before it gives anything."""
-        items = read_xes([f"<html><event>{NAME}</event></html>"], "a log")
+        """XML that is no log is refused before it gives anything."""
+        html = f"<html><event>{NAME}</event></html>"
 
-        self.assertIn("<html>", str(self.assertRaises(UnknownLogFormat, next, items)))
+        self.assertIn("<html>", self.refused(UnknownLogFormat, html))
+        self.assertRaises(UnknownLogFormat, next, read_xes([html], "a log"))
 
     def test_check_passes_the_text_on(self) -> None:
         """The check of the whole passes the text on as it is."""

@@ -29,6 +29,7 @@ PLAN = (
             "registration",
             "firing",
             "registrar",
+            "registrations",
             "dispatcher",
             "durable",
         ),

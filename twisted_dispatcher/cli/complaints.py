@@ -10,6 +10,8 @@ from __future__ import annotations
 import traceback
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
 from typing import Final
 
 from twisted.logger import ILogObserver, LogEvent, LogLevel, formatEvent
@@ -22,6 +24,7 @@ BAD_LINES_TOLD: Final = 20
 FAILURES_TOLD: Final = 3
 _TELLING: Final = (LogLevel.warn, LogLevel.error, LogLevel.critical)
 _BAD_LINES: Final = "bad lines"
+_PACKAGE: Final = str(Path(__file__).parents[1])
 
 
 @implementer(ILogObserver)
@@ -76,10 +79,19 @@ def _kind_of(event: LogEvent) -> str:
 
 
 def traceback_of(failure: Failure) -> str:
-    """Give the traceback as Python itself would print it."""
-    if failure.value is None or failure.getTracebackObject() is None:
-        return failure.getTraceback().rstrip()
-    lines = traceback.format_exception(
-        type(failure.value), failure.value, failure.getTracebackObject()
-    )
+    """Give the traceback as Python itself prints it, from where the user's code begins."""
+    found = failure.getTracebackObject()
+    if found is None:
+        return str(failure.getTraceback()).rstrip()
+    lines = traceback.format_exception(type(failure.value), failure.value, _users_part(found))
     return "".join(lines).rstrip()
+
+
+def _users_part(whole: TracebackType) -> TracebackType:
+    """Leave out the frames of this package in front, unless there are no others."""
+    frames: TracebackType | None = whole
+    while frames is not None:
+        if not frames.tb_frame.f_code.co_filename.startswith(_PACKAGE):
+            return frames
+        frames = frames.tb_next
+    return whole

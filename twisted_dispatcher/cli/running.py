@@ -95,8 +95,6 @@ class Run:
         return ended
 
     async def _run(self) -> int:
-        # From here on the reactor runs, so that Ctrl-C is heard.
-        await deferLater(self._reactor, 0)
         finish: list[Callable[[], Any]] = []
         status = await self._step("the application's setup failed", self._set_up, finish)
         if status != WELL:
@@ -126,6 +124,8 @@ class Run:
         return WELL
 
     async def _set_up(self, finish: list[Callable[[], Any]]) -> None:
+        # From here on the reactor runs, so that Ctrl-C is heard.
+        await deferLater(self._reactor, 0)
         answer = await _answer_of(self._setup(self._dispatcher))
         if callable(answer):
             finish.append(answer)

@@ -53,8 +53,8 @@ class LogContents:
         name = "standard input" if path == "-" else os.fspath(path)
         if encoding is not None:
             encoding = known_encoding(encoding, name)
-        # The standard input gets a descriptor of its own: when the program ends, a thread may
-        # still be waiting in it, and the interpreter must not wait for that.
+        # The standard input gets a descriptor of its own, because the interpreter closes that one
+        # when the program ends, and would have to wait for a thread that still waits in it.
         return cls(open(os.dup(STANDARD_INPUT) if path == "-" else path, "rb"), name, encoding)
 
     @property
@@ -63,8 +63,12 @@ class LogContents:
         return self._file.tell() - self._start if self.rewindable else 0
 
     def close(self) -> None:
-        """Close the file."""
-        self._file.close()
+        """
+        Close the file. A pipe is left to itself: a thread may still be waiting in it, and closing
+        it would wait for that.
+        """
+        if self.rewindable:
+            self._file.close()
 
     def chunks(self) -> Iterator[str]:
         """
