@@ -54,7 +54,8 @@ def find_by_last_name(app: Any, env: Any, node: Any, shown: Any) -> Any:
     found = [
         (name, entry)
         for name, entry in env.get_domain("py").objects.items()
-        if name.endswith(f".{target}") and not entry.aliased
+        if name.endswith(f".{target}")
+        and not entry.aliased
         # Attributes and methods have names that parameters have, too.
         and ("." in target or entry.objtype in ("class", "exception", "function", "interface"))
     ]

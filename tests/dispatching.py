@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
-from twisted.logger import LogEvent, globalLogPublisher
+from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_dispatcher import DispatchResult, EventDispatcher, HandlerOptions
+
+
+class Problem(Exception):
+    """What handlers fail with."""
 
 
 class Recorder:
@@ -49,6 +53,18 @@ def failing(error: Exception) -> Callable[[Any], Any]:
         raise error
 
     return fail
+
+
+def answering(answers: list[Any]) -> Callable[[Any], Any]:
+    """Give a handler that answers with one after another; an exception it raises."""
+
+    def handler(event: Any) -> Any:
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    return handler
 
 
 def noting(log: list[str], name: str) -> Callable[[Any], Any]:
@@ -95,6 +111,34 @@ class DispatcherTestCase(SynchronousTestCase):
     def log_from_now(self) -> list[LogEvent]:
         """Give a list to which everything logged from now on is added."""
         events: list[LogEvent] = []
-        globalLogPublisher.addObserver(events.append)
-        self.addCleanup(globalLogPublisher.removeObserver, events.append)
+        observer = cast(ILogObserver, events.append)
+        globalLogPublisher.addObserver(observer)
+        self.addCleanup(globalLogPublisher.removeObserver, observer)
         return events
+
+
+class OptionsTestCase(DispatcherTestCase):
+    """A dispatcher, and a short way to register with options."""
+
+    def setUp(self) -> None:
+        """Make the dispatcher."""
+        super().setUp()
+        self.dispatcher = self.make("user")
+
+    def opt(self, handler: Callable[[Any], Any], phase: str = "during", **options: Any) -> int:
+        """Register a handler with options."""
+        return self.add(self.dispatcher, handler, phase, HandlerOptions(**options))
+
+    def seconds(self, count: int, step: float = 1.0) -> None:
+        """Let seconds pass, one by one."""
+        for _ in range(count):
+            self.clock.advance(step)
+
+    def registered(self) -> int:
+        """Tell how many handlers are registered."""
+        return len(self.dispatcher.describe())
+
+    def assert_no_timers(self) -> None:
+        """Nothing is left to happen on the clock."""
+        self.clock.advance(0)
+        self.assertEqual(self.clock.getDelayedCalls(), [])

@@ -69,7 +69,10 @@ def plain_wish(value: Any) -> Wish:
 def choice_wish(chosen: list[Any], as_list: bool) -> Wish:
     """Give the wish for one of several values (a lone tuple would be taken for the values)."""
     as_list = as_list or isinstance(chosen[0], (tuple, frozenset))
-    return Wish(OneOf(chosen) if as_list else OneOf(*chosen), lambda given: any(one == given for one in chosen))
+    return Wish(
+        OneOf(chosen) if as_list else OneOf(*chosen),
+        lambda given: any(one == given for one in chosen),
+    )
 
 
 def predicate_wish(predicate: Callable[[Any], bool]) -> Wish:

@@ -119,7 +119,10 @@ class KeywordsTests(DispatcherTestCase):
 
     def refused(self, keywords: Any) -> errors.InvalidKeyword:
         """Give the error with which these keywords are refused."""
-        return self.assertRaises(errors.InvalidKeyword, EventDispatcher, keywords)
+        error: errors.InvalidKeyword = self.assertRaises(
+            errors.InvalidKeyword, EventDispatcher, keywords
+        )
+        return error
 
     def test_plain_string(self) -> None:
         """A plain string for the keywords is refused rather than taken letter by letter (E04)."""
@@ -148,8 +151,9 @@ class KeywordsTests(DispatcherTestCase):
         names = ("_private", "print", "fire_event", "details", "key", "handler", "größe")
         dispatcher = self.make(*names)
         handler = Recorder()
-        self.add(dispatcher, handler, **{name: name for name in names})
-        self.fire(dispatcher, **{name: name for name in names})
+        values: dict[str, Any] = {name: name for name in names}
+        self.add(dispatcher, handler, **values)
+        self.fire(dispatcher, **values)
 
         self.assertEqual(handler.events, ["event"])
 
@@ -326,7 +330,9 @@ class PolicyTests(DispatcherTestCase):
 
     def test_on_failure_of_a_phase(self) -> None:
         """A policy that does not exist is refused for a single phase, too."""
-        error = self.assertRaises(ValueError, EventDispatcher, (), on_failure={"during": "explode"})
+        error = self.assertRaises(
+            ValueError, EventDispatcher, (), on_failure={"during": "explode"}
+        )
 
         self.assertIn("explode", str(error))
 

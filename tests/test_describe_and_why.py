@@ -6,7 +6,7 @@ import gc
 import re
 import sys
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 from tests.dispatching import DispatcherTestCase, Recorder, failing
 from twisted_dispatcher import EventDispatcher, Exactly, HandlerOptions, OneOf, Where, errors
@@ -75,7 +75,11 @@ class DescribeTests(DispatcherTestCase):
     def test_match_values(self) -> None:
         """The spec holds the match values as they were given, without wildcards."""
         dispatcher = EventDispatcher(("user", "role", "size", "kind"))
-        spec = {"user": OneOf("a", "b"), "role": re.compile("x"), "size": Where(bool)}
+        spec: dict[str, Any] = {
+            "user": OneOf("a", "b"),
+            "role": re.compile("x"),
+            "size": Where(bool),
+        }
         self.add(dispatcher, Recorder(), kind=None, **spec)
 
         self.assertEqual(dict(dispatcher.describe()[0].spec), spec)
@@ -83,7 +87,7 @@ class DescribeTests(DispatcherTestCase):
     def test_order(self) -> None:
         """Handlers are listed by phase, then as they were registered."""
         dispatcher = EventDispatcher()
-        names = []
+        names: list[str] = []
         for phase in ("after", "during", "before", "during", "after"):
             names.append(f"{phase} {len(names)}")
             self.add(dispatcher, Recorder(), phase, HandlerOptions(name=names[-1]))
@@ -99,7 +103,7 @@ class DescribeTests(DispatcherTestCase):
         handler = Recorder()
         handler_id = self.add(dispatcher, handler, user="bob")
         described = dispatcher.describe()
-        described[0].spec["user"] = "eve"
+        cast(dict[str, Any], described[0].spec)["user"] = "eve"
         self.fire(dispatcher, user="bob")
         self.successResultOf(dispatcher.remove_event_handler(handler_id))
 
@@ -121,16 +125,17 @@ class DescribeTests(DispatcherTestCase):
     def test_names(self) -> None:
         """Functions, methods, lambdas, partials and instances have names that tell them."""
         dispatcher = EventDispatcher()
-        for handler in (
+        handlers: tuple[Any, ...] = (
             failing,
             self.test_order,
             lambda event: None,
-            partial(failing, ValueError),
+            partial(failing, ValueError()),
             Recorder(),
             [].append,
             print,
             DescribeTests,
-        ):
+        )
+        for handler in handlers:
             self.add(dispatcher, handler)
         names = [one.name for one in dispatcher.describe()]
 

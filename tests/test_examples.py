@@ -117,10 +117,11 @@ class GenerateLogTests(SynchronousTestCase):
         """A name that says no format is refused, with those that there are; nothing is written."""
         path = Path(self.mktemp() + ".txt")
         self.patch(sys, "argv", ["generate_log", str(path)])
-        self.patch(sys, "stderr", StringIO())
+        written = StringIO()
+        self.patch(sys, "stderr", written)
         self.assertRaises(SystemExit, generate_log.main)
 
-        self.assertIn(".xes, .csv, .jsonl", sys.stderr.getvalue())  # type: ignore[attr-defined]
+        self.assertIn(".xes, .csv, .jsonl", written.getvalue())
         self.assertFalse(path.exists())
 
 
@@ -199,7 +200,9 @@ class HelpDeskTests(SynchronousTestCase):
 
     def test_odd_hours(self) -> None:
         """Events at night and on the week-end are at odd hours."""
-        report = self.feed(*(self.event("Wait", hours=hours) for hours in (0, 10, 11, 22, 24, 122)))
+        report = self.feed(
+            *(self.event("Wait", hours=hours) for hours in (0, 10, 11, 22, 24, 122))
+        )
 
         self.assertIn("       3  events at odd hours\n", report)
 

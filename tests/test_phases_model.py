@@ -15,9 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.strategies import PHASES
 from twisted_dispatcher import EventDispatcher, HandlerOptions, errors
 
-SETTINGS = settings(
-    deadline=None, max_examples=300, suppress_health_check=list(HealthCheck)
-)
+SETTINGS = settings(deadline=None, max_examples=300, suppress_health_check=list(HealthCheck))
 # Waits take whole seconds, time limits end at halves, fires are cancelled at quarters and a bit
 # for each. So no two of these ever happen at the same time.
 HALF = 0.5
@@ -100,7 +98,9 @@ def removed_by(plan: Plan, came_to: str) -> int | None:
     return plan.removes if came_to in ("Problem", "value") else None
 
 
-def predict(chosen: Sequence[Plan], policy: dict[str, str], cancelled_at: float | None) -> Expected:
+def predict(
+    chosen: Sequence[Plan], policy: dict[str, str], cancelled_at: float | None
+) -> Expected:
     """Work out by hand what a dispatch of these handlers is to be."""
     expected, gone = Expected(), set[int | None]()
     for phase in PHASES:

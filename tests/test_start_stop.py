@@ -282,7 +282,7 @@ class StopTests(DispatcherTestCase):
         self.assertEqual(handler.events, ["seen"])
 
     def test_start_while_stopping(self) -> None:
-        """A start while events are still in flight accepts new ones; the stop waits for the old."""
+        """A start while events are in flight accepts new ones; the stop waits for the old."""
         dispatcher = self.make("user")
         waiting = Waiting()
         self.add(dispatcher, waiting)

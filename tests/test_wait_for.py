@@ -276,9 +276,7 @@ class WaitForTests(DispatcherTestCase):
             (errors.InvalidOptions, {"timeout": -1}),
             (errors.InvalidOptions, {"timeout": "soon"}),
         ]:
-            self.assertRaises(
-                error, lambda given=arguments: self.dispatcher.wait_for(**given)
-            )
+            self.assertRaises(error, lambda given=arguments: self.dispatcher.wait_for(**given))
 
         self.assertEqual(list(self.dispatcher.describe()), [])
         self.assertEqual(self.clock.getDelayedCalls(), [])

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import functools
 import gc
+import operator
 import weakref
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from twisted.internet.defer import Deferred, fail
@@ -140,8 +141,8 @@ class LifeTests(WeakTestCase):
 
     def test_callable_instance(self) -> None:
         """A callable instance is called as long as it lives (E18)."""
-        handler, events = Recorder(), []
-        handler.events = events
+        handler = Recorder()
+        events = handler.events
         self.add_weakly(handler)
         self.fire(self.dispatcher, 1)
         del handler
@@ -257,16 +258,16 @@ class LifeTests(WeakTestCase):
 
     def test_dies_while_it_runs(self) -> None:
         """A handler whose instance has no other holder left runs to its end."""
-
-        async def handle(self: Listener, event: Any) -> str:
-            await deferLater(clock, 1)
-            self.log.append(event)
-            return "done"
-
         clock = self.clock
-        Waiter = type("Waiter", (Listener,), {"handle": handle})
-        listener = Waiter(self.log)
-        self.add_weakly(listener.handle)
+
+        class SlowListener(Listener):
+            async def handle_slowly(self, event: Any) -> str:
+                await deferLater(clock, 1)
+                self.log.append(event)
+                return "done"
+
+        listener = SlowListener(self.log)
+        self.add_weakly(listener.handle_slowly)
         firing = self.dispatcher.fire_event(1)
         del listener
         gc.collect()
@@ -326,7 +327,7 @@ class RemovalTests(WeakTestCase):
             wanted = OneOf(things[1], things[2])
             handlers.append(made_handler(self.log))
             self.add_weakly(handlers[-1], user=things[0], role=wanted)
-            self.add_weakly(handlers[-1], user=Where(lambda one, kept=things[3]: one is kept))
+            self.add_weakly(handlers[-1], user=Where(partial(operator.is_, things[3])))
             self.fire(self.dispatcher, user=things[0], role=things[1])
         del things, wanted
         handlers.clear()
@@ -463,7 +464,7 @@ class WarningTests(WeakTestCase):
     def test_partial(self) -> None:
         """Registering a functools.partial weakly warns at the line that registers it (E20)."""
         line = line_of(lambda: 0) + 1
-        self.dispatcher.add_event_handler(functools.partial(print, "event"), "during")
+        self.dispatcher.add_event_handler(partial(print, "event"), "during")
 
         (warning,) = self.weak_warnings()
         self.assertEqual(warning["lineno"], line)

@@ -10,10 +10,10 @@ from functools import reduce
 from typing import Any
 
 from twisted_dispatcher.errors import DispatcherError
-from twisted_dispatcher.interfaces import IEventDispatcher
 
-# Allows keywords and registers handlers; what it gives, if anything, is called at the end.
-Setup = Callable[[IEventDispatcher], Any]
+# It is given an `IEventDispatcher`, allows keywords and registers handlers; what it gives, if
+# anything, is called at the end.
+Setup = Callable[[Any], Any]
 
 
 class ApplicationNotFound(DispatcherError, ValueError):

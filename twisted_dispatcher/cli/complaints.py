@@ -83,7 +83,8 @@ def traceback_of(failure: Failure) -> str:
     found = failure.getTracebackObject()
     if found is None:
         return str(failure.getTraceback()).rstrip()
-    lines = traceback.format_exception(type(failure.value), failure.value, _users_part(found))
+    error = failure.value
+    lines = traceback.format_exception(type(error), error, _users_part(found))
     return "".join(lines).rstrip()
 
 
