@@ -10,6 +10,7 @@ from pathlib import Path
 from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import TestCase
+from zope.component import globalregistry
 
 from tests.documents.blocks import PROMPT, blocks_of
 from tests.documents.console import COMMAND
@@ -36,6 +37,8 @@ class DocumentTests(TestCase):
         self.directory = Path(self.mktemp()).absolute()
         self.directory.mkdir()
         self.addCleanup(os.chdir, Path.cwd())
+        # What a document registers as a utility is for that document alone.
+        self.addCleanup(globalregistry.base.__init__, "base")  # type: ignore[misc]
         os.chdir(self.directory)
 
     def check(self, document: Path) -> Deferred[None]:

@@ -166,7 +166,7 @@ class FailureTests(DispatcherTestCase):
         event = self.logged_failure()
 
         text = str(formatEvent(event))
-        place = f"test_firing.py:{self.line}"
+        place = f"test_failures.py:{self.line}"
         for part in ("the accountant", "after", place):
             self.assertIn(part, text)
         self.assertEqual((event["handler"], event["phase"]), ("the accountant", "after"))

@@ -102,12 +102,8 @@ class EventDispatcher(Registrations):
     # Events
 
     def fire_event(self, event: Any, **event_details: Any) -> Deferred[DispatchResult]:
-        """
-        Call the handlers that match, phase after phase; see `IEventDispatcher`.
-
-        Each dispatcher has its own quick version of this in its place (`signature`), unless a
-        derived class has overridden it.
-        """
+        """Call the handlers that match, phase after phase; see `IEventDispatcher`."""
+        # Instances have the quick version in this place, unless a derived class overrides it.
         return self._quick_fire(event, **event_details)
 
     def _conditions_changed(self) -> None:
@@ -165,7 +161,7 @@ class EventDispatcher(Registrations):
             return self._fire_in_order(event, handlers, details)
         if self._engine.observers or self._engine.depth > DEEPEST:
             fire = Fire(self._engine, event, handlers, [])
-            self._engine.trampoline.run(fire.begin)
+            self._begin(fire)
             return fire.done
         return self._engine.run(event, handlers)
 
@@ -201,5 +197,12 @@ class EventDispatcher(Registrations):
         lane = tuple(given[keyword] for keyword in self._order_by or ())
         fire = OrderedFire(self._engine, event, handlers, self._lanes, lane)
         if not fire.queued:
-            self._engine.trampoline.run(fire.begin)
+            self._begin(fire)
         return fire.done
+
+    def _begin(self, fire: Fire) -> None:
+        """Begin at once, or when the stack has unwound, if it is deep."""
+        if self._engine.depth > DEEPEST:
+            self._engine.trampoline.run(fire.begin)
+        else:
+            fire.begin()

@@ -157,10 +157,13 @@ class ForeignAwaitable(DispatcherError, TypeError):
 
     def __init__(self, awaitable: object) -> None:
         self.type = type(awaitable)
+        what = f"a {self.type.__module__}.{self.type.__qualname__}"
+        if awaitable is None:
+            what = "nothing that could be waited for (as asyncio.sleep does)"
         super().__init__(
-            f"a handler gave a {self.type.__module__}.{self.type.__qualname__}, which Twisted "
-            "cannot wait for: give a Deferred or a coroutine that awaits Deferreds (an asyncio "
-            "future becomes one with Deferred.fromFuture, under the asyncio reactor)"
+            f"a handler gave {what}, which Twisted cannot wait for: give a Deferred, or a "
+            "coroutine that awaits Deferreds (an asyncio future becomes one with "
+            "Deferred.fromFuture, under the asyncio reactor)"
         )
 
 

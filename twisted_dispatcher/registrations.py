@@ -18,6 +18,7 @@ from twisted_dispatcher.firing.deferreds import fired
 from twisted_dispatcher.firing.loop import Engine
 from twisted_dispatcher.firing.waiting import Waiter
 from twisted_dispatcher.interfaces import IObserver, IRunner, Listener, Registration
+from twisted_dispatcher.matching import unhashable
 from twisted_dispatcher.options import HandlerOptions
 from twisted_dispatcher.registrar import Registrar
 from twisted_dispatcher.registration.explaining import (
@@ -114,7 +115,8 @@ class Registrations:
 
     def __repr__(self) -> str:
         state = "running" if self._running else "stopped"
-        return f"<{type(self).__name__} for {', '.join(self.allowed_keywords)}: {state}>"
+        keywords = ", ".join(self.allowed_keywords) or "no keywords"
+        return f"<{type(self).__name__} for {keywords}: {state}>"
 
     @property
     def running(self) -> bool:
@@ -269,9 +271,12 @@ class Registrations:
     def why(self, **event_details: Any) -> list[Verdict]:
         """Say for every handler whether an event with these details would reach it now."""
         check_known(event_details, self.allowed_keywords)
+        error = unhashable(event_details, event_details.values())
+        refusals = [str(error)] if error else []
+        if not self._running:
+            refusals.append("the dispatcher is not running")
         return [
-            verdict_on(handler, event_details, self._running)
-            for handler in self._registry.handlers()
+            verdict_on(handler, event_details, refusals) for handler in self._registry.handlers()
         ]
 
     def wait_for(

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Final
+from typing import Final, cast
 
 from twisted.logger import ILogObserver, LogEvent, LogLevel, formatEvent
 from twisted.python.failure import Failure
@@ -83,7 +83,7 @@ def traceback_of(failure: Failure) -> str:
     found = failure.getTracebackObject()
     if found is None:
         return str(failure.getTraceback()).rstrip()
-    error = failure.value
+    error = cast(BaseException, failure.value)
     lines = traceback.format_exception(type(error), error, _users_part(found))
     return "".join(lines).rstrip()
 

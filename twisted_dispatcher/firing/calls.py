@@ -25,6 +25,7 @@ from twisted_dispatcher.firing.deferreds import fired
 from twisted_dispatcher.firing.loop import Engine
 from twisted_dispatcher.firing.trampoline import Trampoline
 from twisted_dispatcher.interfaces import IRunner
+from twisted_dispatcher.observers.log import report_retry
 from twisted_dispatcher.options import HandlerOptions
 from twisted_dispatcher.registration.handlers import Handler
 from twisted_dispatcher.results import NOT_CALLED
@@ -85,8 +86,8 @@ class Slots:
                 self._waiting.remove(waiting)
                 waiting.errback(
                     WouldDeadlock(
-                        f"handler {self._name} may run {self._limit} times at once, and all of "
-                        "these wait for an event that it must handle"
+                        f"handler {self._name} has a concurrency of {self._limit}, and whoever "
+                        "runs waits for an event that it must handle"
                     )
                 )
 
@@ -189,7 +190,9 @@ class OptedCall:
                 if policy is None or attempt >= policy.max_attempts:
                     raise
                 failure = Failure()
-            await deferLater(self._clock(), policy.delay(attempt))
+            delay = policy.delay(attempt)
+            report_retry(self._handler, event, failure, attempt, delay)
+            await deferLater(self._clock(), delay)
             if self._removed():
                 failure.raiseException()
             attempt += 1

@@ -12,6 +12,7 @@ the trampoline, and so is an event that is fired more than `DEEPEST` handlers de
 
 from __future__ import annotations
 
+import contextvars
 from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
@@ -205,6 +206,7 @@ class Fire:
     """
 
     __slots__ = (
+        "_context",
         "_event",
         "_handlers",
         "_running",
@@ -228,6 +230,7 @@ class Fire:
         self.waiting: dict[int, Deferred[Any]] = {}
         self.cancelled = False
         self.generation = engine.generation
+        self._context = contextvars.copy_context()
         self.done: Deferred[DispatchResult] = Deferred(self._cancel)
         engine.in_flight.add(self)
 
@@ -235,6 +238,10 @@ class Fire:
         """Start with the first handler."""
         self.engine.tell("fire_started", self._event)
         self._proceed()
+
+    def _resume(self) -> None:
+        """Go on after a wait, with the context variables of who fired the event."""
+        self._context.run(self._proceed)
 
     def _proceed(self) -> None:
         """Go on with the next phase, unless that was the last."""
@@ -310,7 +317,7 @@ class Fire:
         del self.waiting[position]
         self._values[position] = value
         if not self.waiting and not self._running:
-            self.engine.trampoline.run(self._proceed)
+            self.engine.trampoline.run(self._resume)
 
     def _cancel(self, done: Deferred[DispatchResult]) -> None:
         """Cancel what is pending; what comes after it does not start."""

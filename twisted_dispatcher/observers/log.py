@@ -53,6 +53,21 @@ def report_failure(handler: IHandler, event: object, failure: Failure) -> None:
     )
 
 
+def report_retry(
+    handler: IHandler, event: object, failure: Failure, attempt: int, delay: float
+) -> None:
+    """Log that an attempt has failed, and when the next one will be made."""
+    _log.warn(
+        "Handler {handler} failed for {event_label} in phase {phase} at attempt {attempt}, which "
+        "is repeated in {delay:.3g} s: {error_type}: {error}",
+        attempt=attempt,
+        delay=delay,
+        error_type=failure.type.__name__ if failure.type else "",
+        error=failure.getErrorMessage(),
+        **_fields(handler, event),
+    )
+
+
 def report_never_called(name: str, phase: str, registered_at: str) -> None:
     """Log that a weakly held handler was collected before it was ever called."""
     _log.warn(

@@ -5,7 +5,7 @@ What is registered, and why an event would or would not reach it: for people who
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -53,9 +53,15 @@ def description_of(handler: Handler) -> HandlerDescription:
     )
 
 
-def verdict_on(handler: Handler, details: Mapping[str, Any], running: bool) -> Verdict:
-    """Say whether an event with these details would reach the handler now."""
-    against = [] if running else ["the dispatcher is not running"]
+def verdict_on(
+    handler: Handler, details: Mapping[str, Any], refusals: Sequence[str] = ()
+) -> Verdict:
+    """
+    Say whether an event with these details would reach the handler.
+
+    :param refusals: why it would reach no handler at all, if so.
+    """
+    against = list(refusals)
     for keyword, value in handler.spec.items():
         objection = _objection(keyword, value, details.get(keyword, MISSING))
         if objection:
