@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -75,6 +76,23 @@ def noting(log: list[str], name: str) -> Callable[[Any], Any]:
         return name
 
     return note
+
+
+def calls_of(function: Callable[[], object]) -> int:
+    """Give how many calls of functions are made while a function runs."""
+    calls = 0
+
+    def count(frame: object, what: str, argument: object) -> None:
+        nonlocal calls
+        calls += what == "call"
+
+    before = sys.getprofile()
+    sys.setprofile(count)
+    try:
+        function()
+    finally:
+        sys.setprofile(before)
+    return calls
 
 
 class DispatcherTestCase(SynchronousTestCase):

@@ -360,35 +360,6 @@ class WholeRunTests(SynchronousTestCase):
             )
 
 
-class MissingFormatLibraryTests(SynchronousTestCase):
-    """Formats whose library is not installed."""
-
-    def test_told_before_anything_is_run(self) -> None:
-        """A log whose format needs a library that is missing is refused with what to install."""
-        logs = {
-            "log.xes": ("<log/>", "defusedxml"),
-            "log.jsonl": ("{}", "cloudevents"),
-        }
-        for name, (text, library) in logs.items():
-            path = Path(self.mktemp())
-            path.mkdir()
-            path = path / name
-            path.write_text(text)
-            hidden = {
-                module: None
-                for module in [library, *sys.modules]
-                if module.partition(".")[0] == library
-            }
-            self.patch(sys, "modules", {**sys.modules, **hidden})
-            result = CliRunner().invoke(
-                command, ["feed", str(path), "--app", "examples.helpdesk:setup"]
-            )
-
-            self.assertEqual(result.exit_code, 1, result.output)
-            self.assertIn(f"needs {library}", result.output)
-            self.assertIn("twisted_dispatcher[cli]", result.output)
-
-
 class MainTests(SynchronousTestCase):
     """The way in."""
 

@@ -348,6 +348,33 @@ class DeadlockTests(DispatcherTestCase):
         (inner,) = self.successResultOf(second).values
         self.assertEqual(inner.values, ["value"])
 
+    def test_strangers_among_the_callbacks(self) -> None:
+        """Whatever objects have to do with a callback on a queued event, they harm nothing."""
+
+        class Stranger:
+            blocks = ["not for us"]
+
+            @property
+            def deferred(self) -> Deferred[Any]:
+                raise ValueError("not for you")
+
+            def take(self, result: Any, *arguments: Any) -> None:
+                """Do nothing."""
+
+        stranger = Stranger()
+        slow, outer = Waiting(), Waiting()
+        self.add(self.dispatcher, slow, user="slow")
+        self.dispatcher.fire_event("slow", user="slow")
+        queued = self.fire_inner().addBoth(stranger.take, stranger, "a", None)
+        self.add(self.dispatcher, outer, user="outer")
+        self.dispatcher.fire_event("outer", user="outer")
+        self.clock.advance(0)
+        slow.pending[0].callback(None)
+        self.clock.advance(0)
+
+        self.assertTrue(queued.called)
+        self.assertEqual((self.inner.events, outer.events), (["inner"], ["outer"]))
+
     def test_failing_handlers_of_queued_events(self) -> None:
         """A queued event whose handler fails is no deadlock."""
         self.add(self.dispatcher, failing(ValueError()), user="bad")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Generator
+from functools import partial
 from typing import Any
 
-from twisted.internet.defer import Deferred, inlineCallbacks, succeed
+from twisted.internet.defer import CancelledError, Deferred, inlineCallbacks, succeed
 from twisted.internet.task import deferLater
 
-from tests.dispatching import DispatcherTestCase, Recorder, Waiting, failing
+from tests.dispatching import DispatcherTestCase, Recorder, Waiting, calls_of, failing
 from twisted_dispatcher import DispatchResult, EventDispatcher, HandlerOptions
 
 DEEP = 1000
@@ -148,19 +149,27 @@ class DeepTests(DispatcherTestCase):
         result.failures[0].trap(ValueError)
 
     def test_cancelled(self) -> None:
-        """A thousand deep, cancelling the outermost cancels the innermost."""
-        slow = Waiting()
+        """A thousand deep, cancelling the outermost cancels the innermost, and all is over."""
 
-        def handler(event: int) -> Any:
+        async def awaiting(event: int) -> Any:
+            return await (self.inner(event) if event else slow(event))
+
+        def returning(event: int) -> Any:
             return self.inner(event) if event else slow(event)
 
-        self.add(self.dispatcher, handler)
-        firing = self.dispatcher.fire_event(300)
-        self.clock.advance(0)
-        firing.cancel()
-        self.failureResultOf(firing)
+        for handler in (returning, awaiting):
+            slow = Waiting()
+            handler_id = self.add(self.dispatcher, handler)
+            firing = self.dispatcher.fire_event(DEEP)
+            self.clock.advance(0)
+            firing.cancel()
+            self.failureResultOf(firing, CancelledError)
+            self.clock.advance(0)
 
-        self.assertEqual(slow.cancelled, slow.pending)
+            self.assertEqual(slow.cancelled, slow.pending)
+            self.successResultOf(self.dispatcher.stop())
+            self.dispatcher.start()
+            self.successResultOf(self.dispatcher.remove_event_handler(handler_id))
 
     def test_in_every_phase(self) -> None:
         """Nesting in all phases at once keeps the phases of each event in order."""
@@ -329,6 +338,57 @@ class QueueTests(DispatcherTestCase):
 
         self.assertEqual(seen, list(range(2_000)))
         self.assertTrue(all(firing.called for firing in fires))
+
+    def assert_cost_is_even(self, run: Callable[[int], object]) -> None:
+        """Eight times the events cost no more than eight times the calls of functions."""
+        few, many = calls_of(partial(run, 100)), calls_of(partial(run, 800))
+
+        self.assertLess(many, few * 8 * 1.5)
+
+    def test_cost_of_a_queue(self) -> None:
+        """What a queued event costs does not depend on how many queue with it."""
+
+        def run(count: int) -> None:
+            dispatcher, slow = self.make("user", order_by=()), Waiting()
+            self.add(dispatcher, slow)
+            fires = [dispatcher.fire_event(number) for number in range(count)]
+            self.clock.advance(0)
+            while slow.pending:
+                slow.pending.pop().callback(None)
+                self.clock.advance(0)
+            self.assertTrue(all(firing.called for firing in fires))
+
+        self.assert_cost_is_even(run)
+
+    def test_cost_of_slots(self) -> None:
+        """What waiting for a slot costs does not depend on how many wait with it."""
+
+        def run(count: int) -> None:
+            dispatcher, slow = self.make("user"), Waiting()
+            self.add(dispatcher, slow, options=HandlerOptions(concurrency=2))
+            fires = [dispatcher.fire_event(number) for number in range(count)]
+            self.clock.advance(0)
+            while slow.pending:
+                slow.pending.pop().callback(None)
+                self.clock.advance(0)
+            self.assertTrue(all(firing.called for firing in fires))
+
+        self.assert_cost_is_even(run)
+
+    def test_cost_of_a_stop(self) -> None:
+        """What a stop costs for an event in flight does not depend on how many there are."""
+
+        def run(count: int) -> None:
+            dispatcher, slow = self.make("user"), Waiting()
+            self.add(dispatcher, slow)
+            for number in range(count):
+                dispatcher.fire_event(number)
+            stopping = dispatcher.stop()
+            for pending in slow.pending:
+                pending.callback(None)
+            self.successResultOf(stopping)
+
+        self.assert_cost_is_even(run)
 
     def test_cancelled(self) -> None:
         """Thousands of queued events may be cancelled, and nothing of them happens."""

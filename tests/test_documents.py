@@ -38,7 +38,7 @@ class DocumentTests(TestCase):
         self.directory.mkdir()
         self.addCleanup(os.chdir, Path.cwd())
         # What a document registers as a utility is for that document alone.
-        self.addCleanup(globalregistry.base.__init__, "base")  # type: ignore[misc]
+        self.addCleanup(globalregistry.base.__init__, "base")
         os.chdir(self.directory)
 
     def check(self, document: Path) -> Deferred[None]:

@@ -5,13 +5,20 @@ from __future__ import annotations
 import gc
 import gzip
 import os
+import sys
 import tracemalloc
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_dispatcher.errors import EmptyLog, EventLogError, TruncatedLog, UnknownLogFormat
+from twisted_dispatcher.errors import (
+    EmptyLog,
+    EventLogError,
+    MissingExtra,
+    TruncatedLog,
+    UnknownLogFormat,
+)
 from twisted_dispatcher.eventlogs import FORMATS, BadLine, EventLog, open_log
 from twisted_dispatcher.eventlogs.contents import LogContents
 from twisted_dispatcher.events import Event
@@ -126,6 +133,23 @@ class CheckTests(EventLogCase):
     def test_missing(self) -> None:
         """A file that is not there is an OSError, as for any other opening."""
         self.assertRaises(FileNotFoundError, open_log, self.mktemp())
+
+    def test_missing_library(self) -> None:
+        """A format whose library is not installed is refused with what to install."""
+        for text, library in ((XES, "defusedxml"), (JSONL, "cloudevents")):
+            self.hide(library)
+            error = self.assertRaises(MissingExtra, self.open(text).check)
+            self.assertIn(f"needs {library}", str(error))
+            self.assertIn("pip install 'twisted_dispatcher[cli]'", str(error))
+
+    def hide(self, library: str) -> None:
+        """Make a library look as if it were not installed, for one test."""
+        loaded = {name: sys.modules[name] for name in sys.modules if name.startswith(library)}
+        self.addCleanup(sys.modules.update, loaded)
+        self.addCleanup(sys.modules.pop, library)
+        for name in loaded:
+            del sys.modules[name]
+        sys.modules[library] = None  # type: ignore[assignment]
 
     def test_fraction(self) -> None:
         """The fraction that was read goes up to 1 while checking, and then again while reading."""

@@ -109,7 +109,7 @@ class FiringTests(DispatcherTestCase):
         self.flushLoggedErrors(Problem)
 
     def test_all_are_called_before_any_is_waited_for(self) -> None:
-        """All handlers of a phase are called, in order of registration, before a wait (E40)."""
+        """All handlers of a phase are called, as registered, before any wait (E40, B-E14)."""
         dispatcher = self.make("user")
         log: list[str] = []
         waiting = Waiting()
@@ -162,6 +162,23 @@ class FiringTests(DispatcherTestCase):
         self.successResultOf(dispatcher.remove_event_handler(handler_id))
 
         self.assertEqual(other.events, ["free"])
+
+    def test_overridden(self) -> None:
+        """A derived class may override fire_event, and what it passes on is dispatched."""
+
+        class Noting(EventDispatcher):
+            def fire_event(self, event: Any, **event_details: Any) -> Deferred[DispatchResult]:
+                return super().fire_event(("noted", event), **event_details)
+
+        dispatcher = Noting(("user",), clock=self.clock)
+        handler = Recorder()
+        self.add(dispatcher, handler, user="bob")
+        dispatcher.start()
+        dispatcher.allow_keyword("role")
+        self.fire(dispatcher, "event", user="bob", role="admin")
+        self.fire(dispatcher, "event", user="eve")
+
+        self.assertEqual(handler.events, [("noted", "event")])
 
     def test_readme_of_the_ancestor(self) -> None:
         """The flow that the ancestor's README shows works as it says (E61)."""

@@ -6,9 +6,10 @@ import gc
 import re
 import tracemalloc
 import weakref
+from collections import UserString
 from typing import Any
 
-from tests.dispatching import DispatcherTestCase, Recorder, noting
+from tests.dispatching import DispatcherTestCase, Recorder, calls_of, noting
 from twisted_dispatcher import EventDispatcher, Exactly, OneOf, Where, errors
 
 
@@ -282,6 +283,15 @@ class MatchValueTests(MatchTestCase):
 
         self.assertEqual(self.matching(re.compile("bob"), Name("bob")), ["bob"])
 
+    def test_pattern_after_an_equal_value(self) -> None:
+        """What a pattern finds does not depend on equal values of other types fired before."""
+        handler = Recorder()
+        self.add(self.dispatcher, handler, user=re.compile("bob"))
+        for user in (UserString("bob"), "bob", UserString("bob"), "bob"):
+            self.fire(self.dispatcher, type(user), user=user)
+
+        self.assertEqual(handler.events, [str, str])
+
     def test_one_of(self) -> None:
         """OneOf matches what equals one of its values."""
         self.assertEqual(self.matching(OneOf("bob", "eve", 1), "bob", "joe", True), ["bob", True])
@@ -509,6 +519,52 @@ class MemoryTests(MatchTestCase):
             self.dispatcher.fire_event(None, user=number % 7)
 
         self.assertLess(gc.collect(), 20)
+
+
+class CostTests(DispatcherTestCase):
+    """What matching costs, in calls of functions."""
+
+    def calls_of_fires(self, handlers: int) -> int:
+        """Give the calls for events with ever new values, among so many handlers for others."""
+        dispatcher = self.make("user", "role")
+        for number in range(handlers):
+            self.add(dispatcher, print, user=f"user {number}", role=number)
+            self.add(dispatcher, print, "after", role=-1 - number)
+
+        def fire() -> None:
+            for number in range(100):
+                dispatcher.fire_event(None, user=number, role="role")
+
+        return calls_of(fire)
+
+    def test_does_not_depend_on_the_handlers(self) -> None:
+        """What a fire costs does not grow with the number of handlers for other values."""
+        self.assertEqual(self.calls_of_fires(10), self.calls_of_fires(5000))
+
+    def test_does_not_depend_on_patterns_for_other_values(self) -> None:
+        """Patterns and predicates are tried only where the exact values of their spec match."""
+        dispatcher = self.make("user", "role")
+        for number in range(500):
+            self.add(dispatcher, print, user=f"user {number}", role=re.compile("x"))
+        calls = calls_of(lambda: dispatcher.fire_event(None, user="user 7", role="y"))
+
+        self.assertLess(calls, 60)
+
+    def test_registering(self) -> None:
+        """What a registration costs does not grow with the number of handlers."""
+
+        def add(count: int) -> int:
+            dispatcher = self.make("user")
+            for number in range(count):
+                self.add(dispatcher, print, user=number)
+
+            def once_more() -> None:
+                handler_id = self.add(dispatcher, print, user=-1)
+                self.successResultOf(dispatcher.remove_event_handler(handler_id))
+
+            return calls_of(once_more)
+
+        self.assertEqual(add(10), add(3000))
 
 
 class SeparateDispatchersTests(DispatcherTestCase):

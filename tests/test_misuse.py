@@ -44,7 +44,7 @@ class MisuseTests(DispatcherTestCase):
         self.assertEqual(handler.events, [])
 
     def test_unknown_phase(self) -> None:
-        """A phase that does not exist is refused, and named beside those that do (E09)."""
+        """A phase that does not exist is refused, and named beside those that do (E09, B-E6)."""
         handler = Recorder()
         error = self.refused(errors.UnknownPhase, handler, "durign")
 
@@ -59,7 +59,7 @@ class MisuseTests(DispatcherTestCase):
             self.refused(errors.UnknownPhase, Recorder(), phase)
 
     def test_unhashable_value(self) -> None:
-        """A spec value that cannot be hashed is refused at once as a TypeError naming it (E13)."""
+        """A spec value that cannot be hashed is refused as a TypeError naming it (E13, B-E8)."""
         handler = Recorder()
         values: list[Any] = [[1], {}, set(), ([],), Exactly([1]), OneOf("a", [1])]
         for value in values:

@@ -10,7 +10,7 @@ from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
 from tests.dispatching import DispatcherTestCase, failing
-from twisted_dispatcher import DispatchResult, HandlerOptions, RetryPolicy
+from twisted_dispatcher import DispatchResult, EventDispatcher, HandlerOptions, RetryPolicy
 from twisted_dispatcher.interfaces import IHandler, IObserver
 from twisted_dispatcher.observers.log import LogObserver
 
@@ -147,7 +147,27 @@ class ObserverTests(DispatcherTestCase):
         answer.callback(None)
 
         self.assertEqual(["fire one", "start slow"], before)
-        self.assertEqual(["fire two", "start slow", "slow gave None", "end two: 1"], diary.lines[4:])
+        self.assertEqual(
+            ["fire two", "start slow", "slow gave None", "end two: 1"], diary.lines[4:]
+        )
+
+    def test_nested_event(self) -> None:
+        """An event fired by a handler is handled there and then, watched as well as not."""
+        for observers in ([], [Diary()]):
+            seen: list[str] = []
+            dispatcher = self.make("kind", observers=observers)
+            self.add(dispatcher, lambda event, seen=seen: seen.append(event), kind="inner")
+
+            def outer(
+                event: str, dispatcher: EventDispatcher = dispatcher, seen: list[str] = seen
+            ) -> None:
+                dispatcher.fire_event("inner", kind="inner")
+                seen.append(event)
+
+            self.add(dispatcher, outer, kind="outer")
+            self.fire(dispatcher, "outer", kind="outer")
+
+            self.assertEqual(["inner", "outer"], seen)
 
     def test_broken_observer(self) -> None:
         """What an observer raises is logged, and neither handlers nor other observers suffer."""

@@ -262,7 +262,7 @@ class RemoveTests(DispatcherTestCase):
         self.assertEqual(len(other.describe()), 1)
 
     def test_ids_are_never_used_again(self) -> None:
-        """An id is not given a second time, however many were removed (E58)."""
+        """An id is not given a second time, however many were removed (E58, B-E12)."""
         dispatcher = self.make("user")
         seen = set()
         for _ in range(200):

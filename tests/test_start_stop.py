@@ -165,7 +165,7 @@ class StopTests(DispatcherTestCase):
         self.assertTrue(all(self.successResultOf(fire).dispatched for fire in fires))
 
     def test_finishes_what_is_queued(self) -> None:
-        """Events queued behind a slow one are handled, and waited for, after stop() (E52)."""
+        """Events queued behind a slow one are handled after stop() (E52, B-E13)."""
         dispatcher = self.make("user", order_by=())
         waiting = Waiting()
         self.add(dispatcher, waiting)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import operator
+import threading
 import weakref
 from collections.abc import Callable
 from functools import partial
@@ -422,6 +423,23 @@ class RemovalTests(WeakTestCase):
         del listener
         gc.collect()
 
+        self.assertEqual(self.registered(), 0)
+
+    def test_collected_in_another_thread(self) -> None:
+        """A handler that the collector finds in another thread is removed from there (E62)."""
+        gc.disable()
+        self.addCleanup(gc.enable)
+        listener: Any = Listener(self.log)
+        listener.itself = listener
+        self.add_weakly(listener.handle)
+        self.fire(self.dispatcher, 1)
+        del listener
+        thread = threading.Thread(target=gc.collect)
+        thread.start()
+        thread.join()
+        result = self.fire(self.dispatcher, 2)
+
+        self.assertEqual(result.outcomes, ())
         self.assertEqual(self.registered(), 0)
 
     def test_event_is_not_kept(self) -> None:

@@ -203,6 +203,6 @@ class EventDispatcher(Registrations):
     def _begin(self, fire: Fire) -> None:
         """Begin at once, or when the stack has unwound, if it is deep."""
         if self._engine.depth > DEEPEST:
-            self._engine.trampoline.run(fire.begin)
+            self._engine.trampoline.run(fire.begin_later)
         else:
             fire.begin()

@@ -99,9 +99,7 @@ class Tally:
 
     def handler_started(self, handler: IHandler, event: Any) -> None:
         """Count a call and note the time."""
-        if handler.id not in self.handlers:
-            self.handlers[handler.id] = HandlerTally(handler.name, handler.phase)
-        self.handlers[handler.id].calls += 1
+        self._tally_of(handler).calls += 1
         self._started[handler.id, id(event)] = self._clock()
 
     def handler_ended(self, handler: IHandler, event: Any, value: Any) -> None:
@@ -111,14 +109,19 @@ class Tally:
             took = self._clock() - began
             tally = self.handlers[handler.id]
             tally.seconds += took
-            tally.longest = max(tally.longest, took)
+            if took > tally.longest:
+                tally.longest = took
 
     def handler_failed(self, handler: IHandler, event: Any, failure: Any) -> None:
         """Count a failure, and add the seconds."""
-        if handler.id not in self.handlers:
-            self.handlers[handler.id] = HandlerTally(handler.name, handler.phase)
-        self.handlers[handler.id].failures += 1
+        self._tally_of(handler).failures += 1
         self.handler_ended(handler, event, None)
+
+    def _tally_of(self, handler: IHandler) -> HandlerTally:
+        tally = self.handlers.get(handler.id)
+        if tally is None:
+            tally = self.handlers[handler.id] = HandlerTally(handler.name, handler.phase)
+        return tally
 
 
 Item = Event | BadLine | Deferred[Any]
@@ -201,7 +204,7 @@ class _Window:
     def __init__(self, size: int) -> None:
         self._size = size
         self._limit = size
-        self._flying: set[Deferred[Any]] = set()
+        self._flying: dict[Deferred[Any], None] = {}  # in their order
         self._landing: Deferred[None] | None = None
         self._failure: Failure | None = None
 
@@ -209,7 +212,7 @@ class _Window:
         """Let one more in; give what to wait for before the next one."""
         if self._size == 1 or fire.called:
             return fire
-        self._flying.add(fire)
+        self._flying[fire] = None
         fire.addBoth(self._landed, fire)
         return self._until_fewer_than(self._size)
 
@@ -230,7 +233,7 @@ class _Window:
         return landing
 
     def _landed(self, result: Any, fire: Deferred[Any]) -> None:
-        self._flying.discard(fire)
+        del self._flying[fire]
         if isinstance(result, Failure) and not result.check(CancelledError):
             self._failure = self._failure or result
         self._tell()

@@ -96,8 +96,8 @@ def feed(
     event itself carries all of them.
 
     A file is checked as a whole before the first event is fired. A pipe (LOG is -) can be read
-    only once: when a fault is met, what came before it was handled. Lines that hold no event are
-    told, counted and passed over.
+    only once: what came before a fault in it was handled. Lines that hold no event are told,
+    counted and passed over.
 
     The exit status is 0 if all went well, 1 if a handler failed, the log was refused or --strict
     stopped, 2 if the command was not understood, and 130 if it was interrupted.

@@ -239,8 +239,14 @@ class Fire:
         self.engine.tell("fire_started", self._event)
         self._proceed()
 
+    # What is run later has the context variables of who fired the event all the same.
+
+    def begin_later(self) -> None:
+        """Start when that had to wait: for its turn, or for the stack to unwind."""
+        self._context.run(self.begin)
+
     def _resume(self) -> None:
-        """Go on after a wait, with the context variables of who fired the event."""
+        """Go on when handlers had to be waited for."""
         self._context.run(self._proceed)
 
     def _proceed(self) -> None:

@@ -53,7 +53,7 @@ class OrderedFire(Fire):
         following = self._lanes.leave(self._lane, self)
         super().end()
         if following is not None:
-            self.engine.trampoline.run(following.begin)
+            self.engine.trampoline.run(following.begin_later)
 
     def _cancel(self, done: Deferred[DispatchResult]) -> None:
         if self.queued:
