@@ -9,16 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from twisted.internet.defer import Deferred, fail
 from twisted.logger import Logger
 from zope.interface import implementer
 
 from twisted_dispatcher.firing.deferreds import fired
-from twisted_dispatcher.firing.lanes import Lanes
 from twisted_dispatcher.firing.loop import DEEPEST, Fire
-from twisted_dispatcher.firing.ordering import OrderedFire
+from twisted_dispatcher.firing.ordering import OrderedFire, OrderedLanes
 from twisted_dispatcher.firing.signature import Plan, bind_fire_event
 from twisted_dispatcher.firing.stopping import StopWait
 from twisted_dispatcher.firing.watching import WatchedHandler
@@ -61,7 +60,7 @@ class EventDispatcher(Registrations):
     """
 
     def _prepare(self) -> None:
-        self._lanes: Lanes[OrderedFire] = Lanes()
+        self._lanes: OrderedLanes = OrderedLanes()
         self._plans: dict[tuple[Any, ...], Plan] = {}
         self._conditions_changed()
 
@@ -115,6 +114,7 @@ class EventDispatcher(Registrations):
         """
         self._plans.clear()
         self._plans = {}
+        self._watched_handlers: dict[Handler, WatchedHandler] = {}
         quick = self._running and self._order_by is None and not self._engine.observers
         keywords = self.allowed_keywords
         fire_event = bind_fire_event(
@@ -129,6 +129,7 @@ class EventDispatcher(Registrations):
 
     def _handlers_changed(self) -> None:
         self._plans.clear()
+        self._watched_handlers.clear()
 
     def _fire_slowly(
         self,
@@ -154,7 +155,7 @@ class EventDispatcher(Registrations):
             return fired(not_dispatched())
         try:
             handlers = self._handlers_for(details)
-        except TypeError:
+        except Exception:
             error = unhashable(self.allowed_keywords, details)
             return fail(error) if error is not None else fail()
         if self._order_by is not None:
@@ -183,12 +184,19 @@ class EventDispatcher(Registrations):
             return plan[0]
         handlers, lasting = self._registry.index.find(details)
         if self._engine.observers:
-            handlers = tuple(WatchedHandler(handler, self._engine) for handler in handlers)  # type: ignore[misc]
+            handlers = tuple(map(self._watched, handlers))
         if lasting and plans is self._plans:
             if len(plans) >= MOST_PLANS:
                 plans.clear()
             plans[details] = handlers, DispatchResult(handlers, None)
         return handlers
+
+    def _watched(self, handler: Handler) -> Handler:
+        """Give what observers see of a handler, in its place."""
+        watched = self._watched_handlers.get(handler)
+        if watched is None:
+            watched = self._watched_handlers[handler] = WatchedHandler(handler, self._engine)
+        return cast(Handler, watched)
 
     def _fire_in_order(
         self, event: Any, handlers: tuple[Handler, ...], details: tuple[Any, ...]

@@ -167,6 +167,18 @@ class ForeignAwaitable(DispatcherError, TypeError):
         )
 
 
+class AwaitableFromRunner(DispatcherError, TypeError):
+    """A handler that runs outside of the reactor's thread gave something to be waited for."""
+
+    def __init__(self, awaitable: object) -> None:
+        self.type = type(awaitable)
+        super().__init__(
+            f"a handler that a runner called gave a {self.type.__qualname__}, which could be "
+            "waited for only in the reactor's thread: give the value itself, or leave the runner "
+            "out of its options"
+        )
+
+
 class ForgottenDecorator(DispatcherError, TypeError):
     """A handler gave a generator, so that nothing of it has run."""
 

@@ -349,7 +349,8 @@ class MatchIndex(Generic[EntryT]):
         """
         Give the entries that match, in order, and whether equal details will find the same.
 
-        They will not where a predicate was asked: it may answer differently next time.
+        They may not where anything was tested: a predicate may answer differently next time, and
+        a pattern finds nothing in what merely equals a text.
 
         :raises TypeError: when a value cannot be hashed.
         """
@@ -362,7 +363,7 @@ class MatchIndex(Generic[EntryT]):
         candidates = self._merge(found, cache)
         for entry in candidates:
             if entry.tests:
-                return self._tested(candidates, details)
+                return self._tested(candidates, details), False
         return candidates, True
 
     def _merge(self, found: list[Bucket[EntryT]], cache: _Merged[EntryT]) -> tuple[EntryT, ...]:
@@ -382,18 +383,14 @@ class MatchIndex(Generic[EntryT]):
             cache[name] = merged
         return merged[1]
 
-    def _tested(
-        self, candidates: tuple[EntryT, ...], details: Details
-    ) -> tuple[tuple[EntryT, ...], bool]:
+    def _tested(self, candidates: tuple[EntryT, ...], details: Details) -> tuple[EntryT, ...]:
         """Put those of the candidates to the test that could not be looked up wholly."""
         given = dict(zip(self.keywords, details))
         passed: list[EntryT] = []
-        lasting = True
         for entry in candidates:
             try:
                 if all(matches(value, given[keyword]) for keyword, value in entry.tests):
                     passed.append(entry)
             except Exception as error:
                 passed.append(self._on_broken(entry, error))
-            lasting = lasting and not any(isinstance(v, Where) for _, v in entry.tests)
-        return tuple(passed), lasting
+        return tuple(passed)

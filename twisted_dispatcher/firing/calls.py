@@ -18,9 +18,9 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from twisted_dispatcher.errors import ForeignAwaitable, HandlerTimeout, WouldDeadlock
+from twisted_dispatcher.errors import AwaitableFromRunner, HandlerTimeout, WouldDeadlock
 from twisted_dispatcher.firing.answers import DEFERRED, PLAIN, kind_of, settle
-from twisted_dispatcher.firing.deadlocks import Watchman, reached_from
+from twisted_dispatcher.firing.deadlocks import Blocker, Watchman, reached_from
 from twisted_dispatcher.firing.deferreds import fired
 from twisted_dispatcher.firing.loop import Engine
 from twisted_dispatcher.firing.trampoline import Trampoline
@@ -78,6 +78,9 @@ class Slots:
             self._free -= 1
             self._waiting.popleft().callback(None)
 
+    def examine_at_last(self) -> None:
+        self.examine()
+
     def examine(self) -> None:
         """Refuse those for whom all the holders of a slot wait."""
         for waiting in list(self._waiting):
@@ -92,7 +95,7 @@ class Slots:
                 )
 
 
-class Limit:
+class Limit(Blocker):
     """
     Limits a wait: after so many seconds it is cancelled and fails with `HandlerTimeout`.
 
@@ -242,7 +245,7 @@ def run_by(runner: IRunner, function: Function) -> Function:
 def _only_plain(answer: Any) -> Any:
     """Refuse an answer that would have to be waited for where the reactor is not."""
     if kind_of(answer) != PLAIN:
-        raise ForeignAwaitable(answer)
+        raise AwaitableFromRunner(answer)
     return answer
 
 

@@ -30,11 +30,18 @@ class Suspect(Protocol):
     def examine(self) -> object:
         """Look whether it does, and then end the wait."""
 
+    def examine_at_last(self) -> object:
+        """Do so at the end of the turn."""
 
-class Blocker(Protocol):
-    """Something with Deferreds and others that will go on only when it has ended."""
 
-    def blocks(self) -> Iterable[object]: ...
+class Blocker:
+    """Something that others wait for, without being a Deferred."""
+
+    __slots__ = ()
+
+    def blocks(self) -> Iterable[object]:
+        """Give what goes on only when this has ended."""
+        raise NotImplementedError
 
 
 def reached_from(deferred: Deferred[Any]) -> set[int]:
@@ -46,7 +53,7 @@ def reached_from(deferred: Deferred[Any]) -> set[int]:
         following: Iterable[object] = ()
         if isinstance(thing, Deferred):
             following = waiters(thing)
-        elif hasattr(thing, "blocks"):
+        elif isinstance(thing, Blocker):
             following = thing.blocks()
         for waiter in following:
             if id(waiter) not in seen:
@@ -70,7 +77,7 @@ class Watchman:
     def _examine(self) -> None:
         suspects, self._suspects = self._suspects, {}
         for suspect in suspects.values():
-            suspect.examine()
+            suspect.examine_at_last()
 
 
 class WatchedDeferred(Deferred[Any]):

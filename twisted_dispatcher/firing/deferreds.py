@@ -64,11 +64,22 @@ def waiters(deferred: Deferred[Any]) -> Iterator[object]:
     """
     for pair in list(getattr(deferred, _CALLBACKS, ())):
         for function, arguments, _ in pair:
-            owner = getattr(function, "__self__", None)
+            owner = _attribute(function, "__self__")
             if owner is not None:
                 yield owner
             for argument in arguments or ():
-                if isinstance(argument, Deferred):
-                    yield argument
-                elif isinstance(getattr(argument, "deferred", None), Deferred):
-                    yield argument.deferred
+                told = (
+                    argument
+                    if isinstance(argument, Deferred)
+                    else _attribute(argument, "deferred")
+                )
+                if isinstance(told, Deferred):
+                    yield told
+
+
+def _attribute(thing: object, name: str) -> object:
+    """Give an attribute of somebody's object, or None where asking for it does any harm."""
+    try:
+        return getattr(thing, name, None)
+    except Exception:
+        return None

@@ -21,7 +21,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from twisted_dispatcher.firing.answers import DEFERRED, FAILURE, KINDS, PLAIN, kind_of, settle
-from twisted_dispatcher.firing.deadlocks import Suspect, Watchman
+from twisted_dispatcher.firing.deadlocks import Blocker, Suspect, Watchman
 from twisted_dispatcher.firing.deferreds import fired
 from twisted_dispatcher.firing.trampoline import Trampoline
 from twisted_dispatcher.interfaces import IObserver
@@ -195,7 +195,7 @@ def call(handler: Handler, event: Any) -> Any:
         return Failure()
 
 
-class Fire:
+class Fire(Blocker):
     """
     An event on its way that has to wait for its handlers.
 
@@ -274,8 +274,8 @@ class Fire:
             return
         if self.engine.stops:
             self.engine.examine_stops()
-        for event in self.behind():
-            event.examine()
+        for suspect in self.suspects():
+            suspect.examine()
 
     def end(self) -> None:
         """Give the result."""
@@ -328,6 +328,10 @@ class Fire:
     def _cancel(self, done: Deferred[DispatchResult]) -> None:
         """Cancel what is pending; what comes after it does not start."""
         self.cancelled = True
+        # Events that handlers fired and wait for are cancelled so as well, hundreds deep.
+        self.engine.trampoline.run(self._cancel_answers)
+
+    def _cancel_answers(self) -> None:
         for answer in list(self.waiting.values()):
             self._cancel_answer(answer)
 
@@ -341,8 +345,8 @@ class Fire:
 
     def blocks(self) -> Iterable[object]:
         """Give what goes on only when this has ended."""
-        return (self.done, *self.behind())
+        return (self.done,)
 
-    def behind(self) -> Iterable[Suspect]:
-        """Give the events that wait for their turn until this one has ended."""
+    def suspects(self) -> Iterable[Suspect]:
+        """Give those of whom it may show, now that this waits, that they wait for themselves."""
         return ()

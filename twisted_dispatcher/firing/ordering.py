@@ -17,6 +17,19 @@ from twisted_dispatcher.registration.handlers import Handler
 from twisted_dispatcher.results import DispatchResult
 
 
+class OrderedLanes(Lanes["OrderedFire"]):
+    """
+    The lanes of a dispatcher's events.
+
+    :ivar fresh: by lane, the events of which it is new in this turn of the reactor that they wait,
+        or that somebody waits for them. Older ones need not be looked at again.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fresh: dict[Hashable, list[OrderedFire]] = {}
+
+
 class OrderedFire(Fire):
     """
     A fire that first waits for its turn in a lane.
@@ -34,7 +47,7 @@ class OrderedFire(Fire):
         engine: Engine,
         event: Any,
         handlers: Sequence[Handler],
-        lanes: Lanes[OrderedFire],
+        lanes: OrderedLanes,
         lane: Hashable,
     ) -> None:
         super().__init__(engine, event, handlers, [])
@@ -43,7 +56,7 @@ class OrderedFire(Fire):
         self._lane = lane
         self.queued = not lanes.enter(lane, self)
         if self.queued:
-            engine.watchman.suspect(self)
+            self._suspect()
 
     def begin(self) -> None:
         self.queued = False
@@ -71,13 +84,25 @@ class OrderedFire(Fire):
 
     # Whether it waits for itself
 
-    def behind(self) -> Iterable[Suspect]:
-        return self._lanes.behind(self._lane, self)
+    def blocks(self) -> Iterable[object]:
+        return (self.done, *self._lanes.behind(self._lane, self))
+
+    def suspects(self) -> Iterable[Suspect]:
+        return tuple(self._lanes.fresh.get(self._lane, ()))
 
     def _waited_for(self) -> None:
         if self.queued:
             self.examine()
-            self.engine.watchman.suspect(self)
+            self._suspect()
+
+    def _suspect(self) -> None:
+        """Have it looked at when a handler of its lane begins to wait, and when the turn ends."""
+        self._lanes.fresh.setdefault(self._lane, []).append(self)
+        self.engine.watchman.suspect(self)
+
+    def examine_at_last(self) -> None:
+        self._lanes.fresh.pop(self._lane, None)
+        self.examine()
 
     def examine(self) -> None:
         """Refuse the event when the one that goes before it waits for it."""

@@ -39,7 +39,7 @@ def bind(__find, __engine, __slowly):
     def fire_event(event{parameters}, **__unknown):
         try:
             __handlers, __result = __find(({key}), __NO_PLAN)
-        except TypeError:
+        except Exception:
             __handlers = None
         __depth = __engine.depth
         if __handlers is None or __unknown or __depth > __DEEPEST:

@@ -28,6 +28,9 @@ class StopWait:
         """Nobody waits any more; what is in flight goes on."""
         self._engine.stops.remove(self)
 
+    def examine_at_last(self) -> None:
+        self.examine()
+
     def examine(self) -> None:
         """Look whether all is done."""
         if self not in self._engine.stops:
@@ -36,10 +39,9 @@ class StopWait:
             # A handler is being called that may still become a fire in flight.
             self._engine.watchman.suspect(self)
             return
-        before = [f for f in self._engine.in_flight if f.generation <= self._generation]
-        if before:
-            waiting = self._waiting_for_this()
-            if not all(id(fire) in waiting for fire in before):
+        waiting = self._waiting_for_this() if self._engine.in_flight else set()
+        for fire in self._engine.in_flight:
+            if fire.generation <= self._generation and id(fire) not in waiting:
                 return
         self._engine.stops.remove(self)
         self.deferred.callback(None)
@@ -51,8 +53,12 @@ class StopWait:
         Another stop waits for this one if it waits for an event that does.
         """
         waiting = reached_from(self.deferred)
-        others = {id(stop): reached_from(stop.deferred) for stop in self._engine.stops}
-        grown = True
+        others = {
+            id(stop): reached_from(stop.deferred)
+            for stop in self._engine.stops
+            if stop is not self
+        }
+        grown = bool(others)
         while grown:
             grown = False
             for name, reached in list(others.items()):
