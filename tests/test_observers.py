@@ -156,7 +156,7 @@ class ObserverTests(DispatcherTestCase):
         for observers in ([], [Diary()]):
             seen: list[str] = []
             dispatcher = self.make("kind", observers=observers)
-            self.add(dispatcher, lambda event, seen=seen: seen.append(event), kind="inner")
+            self.add(dispatcher, seen.append, kind="inner")
 
             def outer(
                 event: str, dispatcher: EventDispatcher = dispatcher, seen: list[str] = seen

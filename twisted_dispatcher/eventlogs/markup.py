@@ -49,6 +49,8 @@ class Markup:
         self._parser.start_element = on_start
         self._parser.end_element = on_end
         self._parser.setContentHandler(_NoText())
+        # Newer parsers hold back what may be the beginning of a longer tag, until they are told.
+        self._flush: Callable[[], object] = getattr(self._parser, "flush", lambda: None)
 
     def line(self) -> int:
         """Tell the line on which the last tag began."""
@@ -62,6 +64,7 @@ class Markup:
         """
         try:
             self._parser.feed(text)
+            self._flush()
         except SAXParseException as error:
             raise DamagedLog(
                 self._name,
