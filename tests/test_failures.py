@@ -17,7 +17,6 @@ from twisted_dispatcher import (
     HandlerOptions,
 )
 
-
 SECRETS = ("swordfish", "secret bob")
 
 
