@@ -1,5 +1,5 @@
 """
-How match specs are held against details: the `values` of a spec, `entries` of specs, their `index`.
+How specs are held against details: the `values` of a spec, `entries` of specs, their `index`.
 
 Nothing here knows a reactor, a clock or a dispatcher.
 """
