@@ -36,7 +36,15 @@ autodoc_typehints_description_target = "documented"
 # Shown by these names: an interface is no class, and would be shown as its representation.
 autodoc_type_aliases = {
     name: f"twisted_dispatcher.interfaces.{name}"
-    for name in ("IBackgroundUtility", "IEventDispatcher", "IHandler", "IObserver", "IRunner")
+    for name in (
+        "IBackgroundUtility",
+        "IEventDispatcher",
+        "IHandler",
+        "IObserver",
+        "IRunner",
+        "IStore",
+        "ITransaction",
+    )
 } | {"IReactorTime": "twisted.internet.interfaces.IReactorTime"}
 
 # Every reference to something of ours has to lead somewhere. References to Python, Twisted and

@@ -45,14 +45,14 @@ class HelpDesk:
         self.days_to_close: list[float] = []
 
     def ticket_of(self, event: Event) -> Ticket:
-        """Give the ticket that an event is about."""
-        return self.tickets[event["case:concept:name"]]
+        """Give the ticket that an event is about; open it if this desk has not seen it yet."""
+        return self.tickets.setdefault(event["case:concept:name"], Ticket(opened=event.time))
 
     # before: whatever happened, know the ticket
 
     def open_ticket(self, event: Event) -> None:
         """Open a ticket when its first event comes."""
-        self.tickets.setdefault(event["case:concept:name"], Ticket(opened=event.time))
+        self.ticket_of(event)
 
     # during: act
 

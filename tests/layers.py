@@ -178,7 +178,7 @@ def eager_imports_of(sources: Sources, names: frozenset[str]) -> list[str]:
 
 
 def shared(sources: Sources, names: frozenset[str]) -> list[str]:
-    """Complain of optional packages that more than one module imports."""
+    """Complain of optional packages that more than one module imports, unless one package does."""
     importers: dict[str, set[str]] = {}
     for module in modules_of(sources).values():
         for each in imports_of(module):
@@ -189,5 +189,6 @@ def shared(sources: Sources, names: frozenset[str]) -> list[str]:
         f"{name} is imported by {', '.join(sorted(paths))}; let one module import it, and the "
         f"others that one"
         for name, paths in sorted(importers.items())
-        if len(paths) > 1
+        if len({PurePosixPath(path).parent for path in paths}) > 1
+        or (len(paths) > 1 and any(len(PurePosixPath(path).parts) <= 2 for path in paths))
     ]

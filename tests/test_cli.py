@@ -19,7 +19,7 @@ from examples import generate_log
 from twisted_dispatcher import cli
 from twisted_dispatcher.cli.application import ApplicationNotFound, load_application
 from twisted_dispatcher.cli.commands import command
-from twisted_dispatcher.cli.running import INTERRUPTED
+from twisted_dispatcher.cli.statuses import INTERRUPTED
 
 CHECKOUT = Path(twisted_dispatcher.__file__).parents[1]
 FEED = (sys.executable, "-m", "twisted_dispatcher.cli", "feed")

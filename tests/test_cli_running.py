@@ -14,7 +14,8 @@ from tests.dispatching import Recorder, Waiting, failing
 from twisted_dispatcher import EventDispatcher
 from twisted_dispatcher.cli.application import Setup
 from twisted_dispatcher.cli.complaints import Complaints
-from twisted_dispatcher.cli.running import FAILED, INTERRUPTED, WELL, Run
+from twisted_dispatcher.cli.running import Run
+from twisted_dispatcher.cli.statuses import FAILED, INTERRUPTED, WELL
 from twisted_dispatcher.eventlogs import EventLog, open_log
 from twisted_dispatcher.feeding import Tally
 

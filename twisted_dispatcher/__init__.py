@@ -7,14 +7,22 @@ waited for. The everyday names are here; everything else is imported from its ow
 
 from twisted_dispatcher import errors
 from twisted_dispatcher.dispatcher import EventDispatcher
+from twisted_dispatcher.durable.current import CurrentDelivery, current_delivery
+from twisted_dispatcher.durable.dispatcher import DurableDispatcher
 from twisted_dispatcher.events import Event
 from twisted_dispatcher.interfaces import IBackgroundUtility, IEventDispatcher
 from twisted_dispatcher.matching import Exactly, OneOf, Where
 from twisted_dispatcher.options import HandlerOptions, RetryPolicy
+from twisted_dispatcher.records import Acceptance, Delivery
 from twisted_dispatcher.results import DispatchResult, HandlerOutcome
+from twisted_dispatcher.stores import open_store
 
 __all__ = [
+    "Acceptance",
+    "CurrentDelivery",
+    "Delivery",
     "DispatchResult",
+    "DurableDispatcher",
     "Event",
     "EventDispatcher",
     "Exactly",
@@ -25,5 +33,7 @@ __all__ = [
     "OneOf",
     "RetryPolicy",
     "Where",
+    "current_delivery",
     "errors",
+    "open_store",
 ]

@@ -173,9 +173,9 @@ class AwaitableFromRunner(DispatcherError, TypeError):
     def __init__(self, awaitable: object) -> None:
         self.type = type(awaitable)
         super().__init__(
-            f"a handler that a runner called gave a {self.type.__qualname__}, which could be "
-            "waited for only in the reactor's thread: give the value itself, or leave the runner "
-            "out of its options"
+            f"a handler with a runner, or within a transaction, gave a {self.type.__qualname__}, "
+            "which cannot be waited for there: give the value itself, or leave the runner or the "
+            "guarantee out of its options"
         )
 
 
@@ -262,3 +262,255 @@ class BadLineInLog(EventLogError):
     def __init__(self, log: str, line: int, reason: str) -> None:
         self.line = line
         super().__init__(log, f"line {line}: {reason}")
+
+
+# Codec
+
+
+class NotEncodable(DispatcherError, TypeError, ValueError):
+    """A value cannot be written as JSON so that it is read back equal."""
+
+    def __init__(self, reason: str, path: str = "the value") -> None:
+        self.reason = reason
+        self.path = path
+        super().__init__(f"{path} {reason}")
+
+
+class NotDecodable(DispatcherError, ValueError):
+    """A text is none that the codec has written, or it needs a class that is not registered."""
+
+    def __init__(self, reason: str, name: str | None = None) -> None:
+        self.reason = reason
+        self.name = name
+        super().__init__(reason)
+
+
+class UnregistrableClass(DispatcherError, TypeError, ValueError):
+    """A class cannot be registered with a codec, or not under this name."""
+
+
+# Durable dispatch
+
+
+class NotRunning(DispatcherError, RuntimeError):
+    """An event was given to a durable dispatcher that does not run."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the dispatcher is not running, so nothing was stored: call start() first"
+        )
+
+
+class InvalidKey(DispatcherError, ValueError, TypeError):
+    """An event's key cannot be stored."""
+
+    def __init__(self, key: object, longest: int) -> None:
+        self.key = key
+        what = f"{len(key)} characters long" if isinstance(key, str) and key else repr(key)
+        super().__init__(
+            f"a key is a string of 1 to {longest} characters, but this is {what}: leave it out "
+            "for a new one, or shorten it, for example to a hash"
+        )
+
+
+class InvalidTime(DispatcherError, ValueError, TypeError):
+    """A time is neither an aware datetime nor seconds since the epoch."""
+
+    def __init__(self, time: object) -> None:
+        self.time = time
+        super().__init__(
+            f"at is an aware datetime or seconds since the epoch, not {time!r}: give it its "
+            "zone, for example with datetime.now(timezone.utc)"
+        )
+
+
+class DeliveryDied(DispatcherError):
+    """A delivery that another process ran is dead."""
+
+    def __init__(self, delivery_id: int, handler: str, error: str) -> None:
+        self.delivery_id = delivery_id
+        self.handler = handler
+        self.error = error
+        last = error.strip().rsplit("\n", 1)[-1]
+        super().__init__(f"delivery {delivery_id} to {handler} is dead: {last}")
+
+
+class EventGoesOn(DispatcherError, RuntimeError):
+    """The dispatcher has stopped before an event was dispatched to its end."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the dispatcher has stopped: the event is stored and goes on with the next worker, "
+            "but its result will not be known here"
+        )
+
+
+class NameTaken(InvalidOptions):
+    """Two durable handlers have the same name."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(
+            f"a handler is registered already under the name {name!r}, by which deliveries find "
+            "it: give one of them another with HandlerOptions(name=...)"
+        )
+
+
+class NoCurrentDelivery(DispatcherError, LookupError):
+    """No durable handler is being called here."""
+
+    def __init__(self) -> None:
+        super().__init__("current_delivery() is known inside of a durable handler only")
+
+
+class InvalidReplay(DispatcherError, TypeError):
+    """A context was given for an event that has none."""
+
+    def __init__(self, delivery_id: int) -> None:
+        super().__init__(
+            f"the event of delivery {delivery_id} is no twisted_dispatcher.Event and has no "
+            "context: replay it as it was"
+        )
+
+
+# Stores
+
+
+class StoreError(DispatcherError):
+    """A store cannot do what it was asked for; nothing of it has been done."""
+
+
+class BadStoreURL(StoreError, ValueError):
+    """A store's URL cannot be understood."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"{reason}: a store's URL is sqlite:///relative/path.db, sqlite:////absolute/path.db, "
+            "sqlite:// (in memory) or postgresql://user@host/database"
+        )
+
+
+class StoreUnavailable(StoreError):
+    """A store is away, or cannot write at the moment; the same may succeed later."""
+
+
+class StoreLocked(StoreUnavailable):
+    """Another process has kept a store locked for too long."""
+
+    def __init__(self, store: str) -> None:
+        self.store = store
+        super().__init__(
+            f"{store} is locked: another connection keeps a transaction open. End that one; a "
+            "transaction that writes should take milliseconds"
+        )
+
+
+class StoreFull(StoreUnavailable):
+    """There is no room left where a store lives."""
+
+    def __init__(self, store: str) -> None:
+        self.store = store
+        super().__init__(
+            f"{store} cannot grow: the disk, or the quota, is full. Make room, then try again"
+        )
+
+
+class StoreReadOnly(StoreUnavailable):
+    """A store may be read and not be written."""
+
+    def __init__(self, store: str) -> None:
+        self.store = store
+        super().__init__(
+            f"{store} is read-only: make it, and the directory that it is in, writable for the "
+            "user that runs this"
+        )
+
+
+class CorruptStore(StoreError):
+    """What should be a store is damaged, or is something else."""
+
+
+class StoreClosed(StoreError, RuntimeError):
+    """A store was asked for something after it had been closed."""
+
+    def __init__(self, store: str) -> None:
+        self.store = store
+        super().__init__(f"{store} has been closed: open it again with open_store()")
+
+
+class SchemaTooOld(StoreError):
+    """A store's tables are missing, or older than this version of the package needs."""
+
+    def __init__(self, url: str, found: int, needed: int) -> None:
+        self.found = found
+        self.needed = needed
+        state = f"has tables of version {found}" if found else "has no tables yet"
+        super().__init__(
+            f"{url} {state}, and version {needed} is needed: run\n"
+            f"    twisted-dispatcher migrate --store {url}"
+        )
+
+
+class SchemaTooNew(StoreError):
+    """A store's tables were made by a newer version of the package."""
+
+    def __init__(self, url: str, found: int, needed: int) -> None:
+        self.found = found
+        self.needed = needed
+        super().__init__(
+            f"{url} has tables of version {found}, but this version of twisted_dispatcher knows "
+            f"only {needed}: install the version that made them, or a newer one"
+        )
+
+
+class ForeignTables(StoreError):
+    """Tables with the names of a store's are there, and another program has made them."""
+
+    def __init__(self, url: str, tables: Iterable[str]) -> None:
+        self.tables = tuple(tables)
+        super().__init__(
+            f"{url} has tables that are named as ours and are not ours "
+            f"({', '.join(self.tables)}): rename them, or use another database"
+        )
+
+
+class NotStorable(StoreError, ValueError):
+    """A database cannot hold a value that it was given."""
+
+
+class UnknownDelivery(StoreError, KeyError):
+    """No delivery has the given id."""
+
+    def __init__(self, delivery_id: object) -> None:
+        self.delivery_id = delivery_id
+        super().__init__(
+            f"no delivery has the id {delivery_id!r}: mend it, or its event was deleted after the "
+            "time for which keys are kept"
+        )
+
+
+class WrongStatus(StoreError, ValueError):
+    """A delivery's status does not allow what was asked for."""
+
+    def __init__(self, delivery_id: int, status: str, wish: str, possible: Iterable[str]) -> None:
+        self.delivery_id = delivery_id
+        self.status = status
+        super().__init__(
+            f"delivery {delivery_id} is {status}, so that it cannot be {wish}: that is for "
+            f"deliveries that are {' or '.join(possible)}"
+        )
+
+
+class PayloadGone(StoreError, ValueError):
+    """An event's payload was deleted after the time for which payloads are kept."""
+
+    def __init__(self, delivery_id: int) -> None:
+        self.delivery_id = delivery_id
+        super().__init__(
+            f"the event of delivery {delivery_id} was deleted after the time for which payloads "
+            "are kept; only its key is known: fire a new one"
+        )
+
+
+class TransactionMisused(StoreError, RuntimeError):
+    """A handler's transaction was ended by the handler, or used after its end."""

@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 import attrs
 
 from twisted_dispatcher.errors import InvalidOptions
 
-GUARANTEES = ("at-least-once", "at-most-once", "exactly-once")
+AT_LEAST_ONCE: Final = "at-least-once"
+AT_MOST_ONCE: Final = "at-most-once"
+EXACTLY_ONCE: Final = "exactly-once"
+GUARANTEES = (AT_LEAST_ONCE, AT_MOST_ONCE, EXACTLY_ONCE)
 
 
 def _number(value: Any) -> bool:
@@ -114,7 +117,7 @@ class HandlerOptions:
             raise InvalidOptions(
                 f"guarantee must be one of {', '.join(GUARANTEES)}, not {self.guarantee!r}"
             )
-        if self.guarantee == "at-most-once" and self.retry is not None:
+        if self.guarantee == AT_MOST_ONCE and self.retry is not None:
             raise InvalidOptions(
                 "guarantee='at-most-once' and retry exclude each other: leave one of them out"
             )

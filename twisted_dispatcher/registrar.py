@@ -7,7 +7,8 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Callable, Mapping
-from typing import Any
+from functools import partial
+from typing import Any, Protocol
 
 from twisted.internet.interfaces import IReactorTime
 
@@ -16,7 +17,7 @@ from twisted_dispatcher.firing.calls import Function, call_for, run_by
 from twisted_dispatcher.firing.loop import Engine
 from twisted_dispatcher.interfaces import IRunner, Listener
 from twisted_dispatcher.observers.log import report_never_called
-from twisted_dispatcher.options import DEFAULT_OPTIONS, HandlerOptions
+from twisted_dispatcher.options import DEFAULT_OPTIONS, EXACTLY_ONCE, HandlerOptions
 from twisted_dispatcher.registration.handlers import (
     Handler,
     Place,
@@ -30,6 +31,17 @@ from twisted_dispatcher.registration.phases import check_phase
 from twisted_dispatcher.registration.registry import Registry
 
 
+class Terms(Protocol):
+    """On what terms a dispatcher takes handlers."""
+
+    def check(self, handler: Handler) -> HandlerOptions:
+        """
+        Refuse a handler, or give those of its options that are kept by each call of it.
+
+        :raises InvalidOptions: for what the dispatcher cannot promise.
+        """
+
+
 class Registrar:
     """Makes the handlers of one dispatcher; what it refuses has left no trace."""
 
@@ -40,12 +52,14 @@ class Registrar:
         engine: Engine,
         clock: Callable[[], IReactorTime],
         runners: Mapping[str, IRunner],
+        terms: Terms,
     ) -> None:
         self._phases = phases
         self._registry = registry
         self._engine = engine
         self._clock = clock
         self._runners = runners
+        self._terms = terms
 
     def make(
         self,
@@ -65,23 +79,33 @@ class Registrar:
         runner: IRunner | None = None
         if options is None:
             options = DEFAULT_OPTIONS
-        else:
-            check_options(options)
+        elif isinstance(options, HandlerOptions):
             runner = self._runner(options, function)
+        else:
+            raise InvalidOptions(f"options is a HandlerOptions, not {options!r}")
         check_known(spec, self._registry.index.keywords)
         phase = check_phase(phase, self._phases)
         named = callable_name(function) if use_weakref else function
         handler = Handler(self._registry.next_id(), phase, options, place, named)
+        kept = self._terms.check(handler)
         handler.set_spec(spec)
+        if takes_transaction(options) and inspect.iscoroutinefunction(function):
+            raise InvalidOptions(
+                f"{handler.name} is an async def, but an exactly-once handler runs within one "
+                "transaction and cannot wait: make it a plain function of the event and the "
+                "transaction"
+            )
         answering: Function = function
         if use_weakref:
             warn_if_fleeting(function, place)
             answering = self._held_weakly(handler, function)
+        elif takes_transaction(options):
+            answering = partial(_call_with, function)
         if runner is not None:
             answering = run_by(runner, answering)
-        if options is not DEFAULT_OPTIONS:
+        if kept is not DEFAULT_OPTIONS:
             answering = call_for(
-                handler, answering, self._clock, self._engine, self._registry.remove
+                handler, kept, answering, self._clock, self._engine, self._registry.remove
             )
         handler.call = answering
         return handler
@@ -92,7 +116,7 @@ class Registrar:
                 report_never_called(handler.name, handler.phase, handler.registered_at)
             self._registry.collected(handler)
 
-        return hold_weakly(function, collected)
+        return hold_weakly(function, collected, takes_transaction(handler.options))
 
     def _runner(self, options: HandlerOptions, function: Listener) -> IRunner | None:
         """Give the runner that the options ask for; None is the reactor's own thread."""
@@ -114,16 +138,23 @@ class Registrar:
         return runner
 
 
-def check_options(options: object) -> None:
-    """
-    Refuse options that are something else, or ask for what memory cannot promise.
+def takes_transaction(options: HandlerOptions) -> bool:
+    """Tell whether a handler is called with the event and a transaction, given as a pair."""
+    return options.guarantee == EXACTLY_ONCE
 
-    :raises InvalidOptions: then.
-    """
-    if not isinstance(options, HandlerOptions):
-        raise InvalidOptions(f"options is a HandlerOptions, not {options!r}")
-    if options.durable or options.guarantee not in (None, "at-most-once"):
-        asked = "durable=True" if options.durable else f"guarantee={options.guarantee!r}"
-        raise InvalidOptions(
-            f"{asked} cannot be held in memory, where nothing outlives a crash: leave it out"
-        )
+
+def _call_with(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+    return function(*arguments)
+
+
+class MemoryTerms:
+    """The terms of a dispatcher in memory."""
+
+    def check(self, handler: Handler) -> HandlerOptions:
+        options = handler.options
+        if options.durable or options.guarantee not in (None, "at-most-once"):
+            asked = "durable=True" if options.durable else f"guarantee={options.guarantee!r}"
+            raise InvalidOptions(
+                f"{asked} cannot be held in memory, where nothing outlives a crash: leave it out"
+            )
+        return options

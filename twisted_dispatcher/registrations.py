@@ -6,7 +6,7 @@ How events get to the handlers is what dispatchers differ in, and stands elsewhe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, TypeVar, cast
 
 from twisted.internet.defer import Deferred, fail
@@ -20,7 +20,7 @@ from twisted_dispatcher.firing.waiting import Waiter
 from twisted_dispatcher.interfaces import IObserver, IRunner, Listener, Registration
 from twisted_dispatcher.matching import unhashable
 from twisted_dispatcher.options import HandlerOptions
-from twisted_dispatcher.registrar import Registrar
+from twisted_dispatcher.registrar import MemoryTerms, Registrar, Terms
 from twisted_dispatcher.registration.explaining import (
     HandlerDescription,
     Verdict,
@@ -38,7 +38,7 @@ from twisted_dispatcher.registration.phases import check_phase, check_phases, st
 from twisted_dispatcher.registration.registry import Registry
 from twisted_dispatcher.runners.threads import ThreadRunner
 
-WAITING = HandlerOptions(name="wait_for")
+WAITING = HandlerOptions(name="wait_for", durable=False)
 ListenerT = TypeVar("ListenerT", bound=Listener)
 
 
@@ -93,6 +93,7 @@ class Registrations:
             self._engine,
             self._current_clock,
             {"thread": ThreadRunner(), **(runners or {})},
+            self._terms(),
         )
         self._prepare()
 
@@ -124,6 +125,10 @@ class Registrations:
         return self._running
 
     # What a dispatcher does of its own
+
+    def _terms(self) -> Terms:
+        """Give the terms on which it takes handlers."""
+        return MemoryTerms()
 
     def _prepare(self) -> None:
         """Make what the dispatcher itself needs; nothing is registered yet."""
@@ -211,7 +216,7 @@ class Registrations:
         handler = self._registrar.make(
             listen_fn, phase, use_weakref, options, match_spec, caller_place(1)
         )
-        self._registry.add(handler)
+        self._enter((), (handler,))
         return fired(handler.id)
 
     def on(
@@ -224,7 +229,7 @@ class Registrations:
 
         def register(listen_fn: ListenerT) -> ListenerT:
             make = self._registrar.make
-            self._registry.add(make(listen_fn, phase, False, options, match_spec, place))
+            self._enter((), (make(listen_fn, phase, False, options, match_spec, place),))
             return listen_fn
 
         return register
@@ -246,10 +251,17 @@ class Registrations:
             self._make_registration(place, *args, **kwargs) for args, kwargs in registrations
         ]
         try:
-            self._registry.swap(handler_ids, handlers)
+            self._enter(tuple(handler_ids), handlers)
         except UnknownHandler:
             return fail()
         return fired([handler.id for handler in handlers])
+
+    def _enter(self, old: Collection[int], new: Sequence[Handler]) -> None:
+        """Register handlers in the place of others, all or nothing."""
+        if not old and len(new) == 1:
+            self._registry.add(new[0])
+        else:
+            self._registry.swap(old, new)
 
     def _make_registration(
         self,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
+from typing import Protocol
 
 from attrs import frozen
 
@@ -36,6 +37,42 @@ WHO = (
 
 
 @frozen
+class About:
+    """What a page says before its tables: its title, paragraphs, and which packages it names."""
+
+    title: str
+    paragraphs: Sequence[str]
+    packages: Sequence[str]
+
+
+IN_MEMORY = About("Benchmarks: in memory", (HOW, WHO), PACKAGES)
+
+
+class Named(Protocol):
+    """A scenario, as goals know it."""
+
+    @property
+    def name(self) -> str:
+        """Tells by which name a goal finds it."""
+
+
+class Measured(Protocol):
+    """What any scenario came to."""
+
+    @property
+    def scenario(self) -> Named:
+        """Tells which scenario."""
+
+    @property
+    def per_event(self) -> Mapping[str, float]:
+        """Gives the figure of each contender."""
+
+    @property
+    def missing(self) -> Sequence[str]:
+        """Says who could not be measured."""
+
+
+@frozen
 class Table:
     """A title, the names of the columns, and rows of cells; all but the first are figures."""
 
@@ -44,7 +81,7 @@ class Table:
     rows: Sequence[Sequence[str]]
 
 
-def goals_table(goals: Iterable[Goal], figures: Iterable[Figures]) -> Table:
+def goals_table(goals: Iterable[Goal], figures: Iterable[Measured]) -> Table:
     """Gives what is wanted beside what was measured."""
     measured = {figure.scenario.name: figure.per_event for figure in figures}
     rows = []
@@ -74,7 +111,7 @@ def shown(figure: float) -> str:
     return f"{figure:,.{places}f}"
 
 
-def misses(goals: Iterable[Goal], figures: Iterable[Figures]) -> list[str]:
+def misses(goals: Iterable[Goal], figures: Iterable[Measured]) -> list[str]:
     """Gives a line for each goal that is not reached, the worst verdicts first."""
     measured = {figure.scenario.name: figure.per_event for figure in figures}
     found = []
@@ -87,17 +124,17 @@ def misses(goals: Iterable[Goal], figures: Iterable[Figures]) -> list[str]:
     return [line for _worse, line in sorted(found, key=lambda pair: pair[0])]
 
 
-def summary(goals: Sequence[Goal], figures: Sequence[Figures]) -> list[str]:
+def summary(goals: Sequence[Goal], figures: Sequence[Measured]) -> list[str]:
     """Says in a few lines what misses its goal, and who could not be measured."""
     missed = misses(goals, figures)
     missing = sorted({line for figure in figures for line in figure.missing})
     return [*(missed or ["Every goal that was measured is reached."]), *missing]
 
 
-def versions() -> str:
+def versions(packages: Iterable[str] = PACKAGES) -> str:
     """Names the Python and the packages that were measured, and no machine."""
     found = [f"{platform.python_implementation()} {platform.python_version()}"]
-    for package in PACKAGES:
+    for package in packages:
         try:
             found.append(f"{package} {version(package)}")
         except PackageNotFoundError:
@@ -105,10 +142,12 @@ def versions() -> str:
     return ", ".join(found)
 
 
-def as_text(tables: Iterable[Table], lines: Iterable[str]) -> str:
+def as_text(
+    tables: Iterable[Table], lines: Iterable[str], packages: Iterable[str] = PACKAGES
+) -> str:
     """Writes tables for a terminal."""
     parts = [f"{table.title}\n{aligned([table.columns, *table.rows])}" for table in tables]
-    return "\n\n".join([*parts, "\n".join(lines), versions()])
+    return "\n\n".join([*parts, "\n".join(lines), versions(packages)])
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> str:
@@ -122,15 +161,16 @@ def aligned(rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(lines)
 
 
-def as_page(tables: Iterable[Table], lines: Iterable[str], command: str) -> str:
+def as_page(
+    tables: Iterable[Table], lines: Iterable[str], command: str, about: About = IN_MEMORY
+) -> str:
     """Writes the page of the documentation, with the command that makes it."""
     parts = [
-        underlined("Benchmarks: in memory", "="),
+        underlined(about.title, "="),
         "This command makes this page, and nobody edits it:\n",
         f".. code-block:: text\n\n   {command}\n",
-        f"{HOW}\n",
-        f"{WHO}\n",
-        f"Measured with {versions()}.\n",
+        *(f"{paragraph}\n" for paragraph in about.paragraphs),
+        f"Measured with {versions(about.packages)}.\n",
         *(f"- {line}" for line in lines),
         "",
         *map(list_table, tables),

@@ -41,8 +41,10 @@ class Interpreter:
 
     def run_session(self, block: Block) -> list[str]:
         """Run what stands at the prompts; complain of each answer that is not as shown."""
+        # Each session has its own name: in a traceback doctest takes code of another one for code
+        # of the one that is running, if they have the same.
         test = doctest.DocTestParser().get_doctest(
-            block.text, {}, self.document, self.document, block.line - 1
+            block.text, {}, f"{self.document}:{block.line}", self.document, block.line - 1
         )
         # A doctest copies the namespace that it is given: functions of one session would then not
         # see what the next one defines.

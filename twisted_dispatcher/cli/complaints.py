@@ -24,6 +24,7 @@ BAD_LINES_TOLD: Final = 20
 FAILURES_TOLD: Final = 3
 _TELLING: Final = (LogLevel.warn, LogLevel.error, LogLevel.critical)
 _BAD_LINES: Final = "bad lines"
+_REFUSED: Final = "events that cannot be stored"
 _PACKAGE: Final = str(Path(__file__).parents[1])
 
 
@@ -44,6 +45,10 @@ class Complaints:
         """Tell of a line that holds no event."""
         self._complain(_BAD_LINES, f"line {bad.line}: {bad.reason}", BAD_LINES_TOLD)
 
+    def refused(self, text: str) -> None:
+        """Tell of an event that cannot be stored."""
+        self._complain(_REFUSED, text, BAD_LINES_TOLD)
+
     def __call__(self, event: LogEvent) -> None:
         """Tell of what was logged, if it is a warning or worse."""
         if event.get("log_level") in _TELLING:
@@ -55,8 +60,9 @@ class Complaints:
 
     def rest(self) -> list[str]:
         """Tell how many there were of those kinds of which not all were told."""
+        of_the_log = (_BAD_LINES, _REFUSED)
         told = {
-            kind: BAD_LINES_TOLD if kind == _BAD_LINES else FAILURES_TOLD for kind in self._counts
+            kind: BAD_LINES_TOLD if kind in of_the_log else FAILURES_TOLD for kind in self._counts
         }
         return [
             f"{count} {kind} in all, of which the first {told[kind]} are shown"

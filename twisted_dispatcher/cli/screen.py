@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
 
@@ -12,7 +12,9 @@ from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
+from twisted_dispatcher.cli.following import StoredTally
 from twisted_dispatcher.feeding import HandlerTally, Tally
 
 SLOWEST: Final = 10
@@ -91,8 +93,17 @@ class ConsoleScreen:
         """Write tables of what was counted on standard output; nothing more is in progress."""
         self._take_bar_away()
         self._out.print(_totals(tally))
-        if tally.handlers:
+        if tally.calls:
             self._out.print(_slowest(tally.slowest(SLOWEST), len(tally.handlers)))
+
+    def table(self, headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+        """Write a table on standard output."""
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+        for heading in headings:
+            table.add_column(heading, overflow="fold")
+        for row in rows:
+            table.add_row(*map(Text, row))
+        self._out.print(table)
 
 
 def _console(*, stderr: bool) -> Console:
@@ -120,14 +131,27 @@ def _totals(tally: Tally) -> Table:
     table = Table(box=box.SIMPLE_HEAD, show_header=False)
     table.add_column(style="bold")
     table.add_column(justify="right")
-    rate = tally.events / tally.seconds if tally.seconds else 0.0
-    table.add_row("events", f"{tally.events:,}")
-    table.add_row("handlers called", f"{tally.calls:,}")
-    table.add_row("failures", f"{tally.failures:,}")
-    table.add_row("bad lines", f"{tally.bad_lines:,}")
-    table.add_row("seconds", f"{tally.seconds:,.2f}")
-    table.add_row("events/s", f"{rate:,.0f}")
+    for name, value in _counted(tally):
+        table.add_row(name, value)
     return table
+
+
+def _counted(tally: Tally) -> Iterator[tuple[str, str]]:
+    rate = tally.events / tally.seconds if tally.seconds else 0.0
+    yield "events", f"{tally.events:,}"
+    if isinstance(tally, StoredTally):
+        yield "new", f"{tally.new:,}"
+        yield "known already", f"{tally.known:,}"
+        yield "delivered", f"{tally.delivered:,}"
+        yield "dead", f"{tally.dead:,}"
+        yield "left to do", f"{tally.left:,}"
+        yield "cannot be stored", f"{tally.refused:,}"
+    else:
+        yield "handlers called", f"{tally.calls:,}"
+        yield "failures", f"{tally.failures:,}"
+    yield "bad lines", f"{tally.bad_lines:,}"
+    yield "seconds", f"{tally.seconds:,.2f}"
+    yield "events/s", f"{rate:,.0f}"
 
 
 def _slowest(handlers: list[HandlerTally], count: int) -> Table:

@@ -144,17 +144,18 @@ class OptedCall:
     def __init__(
         self,
         handler: Handler,
+        options: HandlerOptions,
         function: Function,
         clock: Callable[[], IReactorTime],
         engine: Engine,
         remove: Callable[[int], None],
     ) -> None:
         """
+        :param options: those that are kept by the calls.
         :param function: gives the answer to an event; what the runner makes of the handler's.
         :param clock: gives the clock, when the first wait needs one.
         :param remove: takes the handler out of the registry, when it has been called often enough.
         """
-        options = handler.options
         self._handler = handler
         self._options = options
         self._function = function
@@ -251,12 +252,13 @@ def _only_plain(answer: Any) -> Any:
 
 def call_for(
     handler: Handler,
+    options: HandlerOptions,
     function: Function,
     clock: Callable[[], IReactorTime],
     engine: Engine,
     remove: Callable[[int], None],
 ) -> Function:
     """Give what a dispatch calls for a handler: the function itself when it has no options."""
-    if handler.options == HandlerOptions(name=handler.options.name, runner=handler.options.runner):
+    if not (options.times or options.retry or options.timeout or options.concurrency):
         return function
-    return OptedCall(handler, function, clock, engine, remove).call
+    return OptedCall(handler, options, function, clock, engine, remove).call

@@ -29,6 +29,9 @@ def event_label(event: object) -> str:
     """Name an event without telling what is in it."""
     if isinstance(event, Event):
         return f"Event {event.type}" + (f" ({event.key})" if event.key else "")
+    label = getattr(type(event), "log_label", None)
+    if label is not None:
+        return str(label(event))
     return f"{type(event).__module__}.{type(event).__qualname__}"
 
 

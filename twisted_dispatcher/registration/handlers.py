@@ -108,20 +108,22 @@ class Handler(Entry):
 class FailedMatch:
     """Stands in a plan for a handler whose predicate raised: its call fails with that."""
 
-    __slots__ = ("_error", "_handler")
+    __slots__ = ("_handler", "error")
 
     def __init__(self, handler: Handler, error: Exception) -> None:
         self._handler = handler
-        self._error = error
+        self.error = error
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._handler, name)
 
     def call(self, event: Any) -> Any:
-        raise self._error
+        raise self.error
 
 
-def hold_weakly(function: Any, on_collected: Callable[[bool], object]) -> Callable[[Any], Any]:
+def hold_weakly(
+    function: Any, on_collected: Callable[[bool], object], several: bool = False
+) -> Callable[[Any], Any]:
     """
     Give a function that calls the given one, or `NOT_CALLED` once that has been collected.
 
@@ -129,6 +131,7 @@ def hold_weakly(function: Any, on_collected: Callable[[bool], object]) -> Callab
 
     :param on_collected: called (in whatever thread collects it) when it is gone, with whether it
         was ever called.
+    :param several: whether what it is called with are the arguments of the function, in a tuple.
     :raises NotWeakReferenceable: when it cannot be held so.
     """
     held, method = _weak_parts(function)
@@ -153,6 +156,14 @@ def hold_weakly(function: Any, on_collected: Callable[[bool], object]) -> Callab
         called = True
         return method(alive, event)  # type: ignore[misc]
 
+    def call_with_several(arguments: Any) -> Any:
+        nonlocal called
+        alive = reference()
+        if alive is None:
+            return NOT_CALLED
+        called = True
+        return alive(*arguments) if method is None else method(alive, *arguments)
+
     try:
         reference = weakref.ref(held, collected)
     except TypeError as error:
@@ -160,6 +171,8 @@ def hold_weakly(function: Any, on_collected: Callable[[bool], object]) -> Callab
             f"{callable_name(function)} cannot be held weakly: register it with "
             "use_weakref=False, or with the decorator on()"
         ) from error
+    if several:
+        return call_with_several
     return call_function if method is None else call_method
 
 

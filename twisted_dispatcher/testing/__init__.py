@@ -9,9 +9,21 @@ What you need to test your handlers without sleeping: time that you move, and as
             dispatcher.on(kind="order")(remind_after_a_day)
             result = pump(clock, dispatcher.fire_event("order 1", kind="order"))
             self.assertAllSucceeded(result)
+
+`clocked_durable_dispatcher` gives a dispatcher with a store in memory, for handlers that must not
+be forgotten.
 """
 
 from twisted_dispatcher.testing.assertions import OutcomeAssertions
 from twisted_dispatcher.testing.clocked import NeverSettled, clocked_dispatcher, pump, result_of
+from twisted_dispatcher.testing.durable import clocked_durable_dispatcher, later
 
-__all__ = ["NeverSettled", "OutcomeAssertions", "clocked_dispatcher", "pump", "result_of"]
+__all__ = [
+    "NeverSettled",
+    "OutcomeAssertions",
+    "clocked_dispatcher",
+    "clocked_durable_dispatcher",
+    "later",
+    "pump",
+    "result_of",
+]

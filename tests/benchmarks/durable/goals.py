@@ -1,0 +1,97 @@
+"""What is wanted of durable dispatch: a table of goals, and of what it may never fall below."""
+
+from __future__ import annotations
+
+from tests.benchmarks.durable.places import POSTGRESQL, SQLITE, STORES
+from tests.benchmarks.durable.saturated import EVENTS_PER_SECOND, LONGEST_WAIT
+from tests.benchmarks.durable.speed import RAW_BATCHES, RAW_INSERTS, RAW_ONE
+from tests.benchmarks.goals import Goal
+
+TITLES = {SQLITE: "SQLite", POSTGRESQL: "PostgreSQL"}
+
+
+def scenario_of(name: str, store: str) -> str:
+    """Gives the name of a scenario on one kind of store."""
+    return f"{name}, {store}"
+
+
+Pair = tuple[str, str | None]
+Bounds = tuple[float, float]
+
+
+def at_least(what: str, name: str, store: str, pair: Pair, bounds: Bounds) -> Goal:
+    """Wants a figure to be great: of a pair, the first divided by the second, if there is one."""
+    title, scenario = f"{what}, {TITLES[store]}", scenario_of(name, store)
+    return Goal(title, scenario, *pair, *bounds, more_is_better=True)
+
+
+def at_most(what: str, name: str, store: str, figure: str, bounds: Bounds) -> Goal:
+    """Wants a figure to be small."""
+    return Goal(f"{what}, {TITLES[store]}", scenario_of(name, store), figure, None, *bounds)
+
+
+def goals() -> list[Goal]:
+    """Gives all that is wanted."""
+    wanted = [
+        callers(SQLITE, 100, (0.60, 0.15)),
+        callers(SQLITE, 1000, (0.85, 0.2)),
+        callers(POSTGRESQL, 100, (0.5, 0.12)),
+    ]
+    for store in STORES:
+        wanted += on_either(store)
+    return [*wanted, *beside_peers(), *fsyncs()]
+
+
+def callers(store: str, count: int, bounds: Bounds) -> Goal:
+    """Wants many callers to come near to raw batches."""
+    what = f"{count} callers / raw batches of 100"
+    return at_least(what, "callers", store, (f"ours, {count} callers", RAW_BATCHES), bounds)
+
+
+def on_either(store: str) -> list[Goal]:
+    """Gives what is wanted on any store."""
+    hundred, known = "ours, 100 callers", "ours, 100 callers, half known"
+    recorded = (hundred, RAW_INSERTS)
+    rate = (EVENTS_PER_SECOND, None)
+    return [
+        at_least("1 caller / raw", "one", store, ("ours, 1 caller", RAW_ONE), (0.8, 0.4)),
+        at_least("recording / raw insert", "recording", store, recorded, (0.75, 0.2)),
+        at_least("recording, half known / new", "recording", store, (known, hundred), (1, 0.8)),
+        full(store, "ascending", (0.9, 0.7)),
+        full(store, "scattered", (0.65, 0.5)),
+        at_least("busy reactor, events/s", "saturated", store, rate, (5000, 1000)),
+        at_most("busy reactor, longest wait in ms", "saturated", store, LONGEST_WAIT, (250, 2000)),
+    ]
+
+
+def full(store: str, order: str, bounds: Bounds) -> Goal:
+    """Wants a store with very many settled events to be nearly as fast as an empty one."""
+    pair = (f"very many settled, keys {order}", f"none settled, keys {order}")
+    return at_least(f"very many settled / none, keys {order}", "settled", store, pair, bounds)
+
+
+def beside_peers() -> list[Goal]:
+    """Wants other libraries to be left far behind."""
+    hundred = "ours, 100"
+    return [
+        *(
+            at_least("ours / DBOS, 100 callers", "peers", store, (hundred, "DBOS, 100"), (100, 20))
+            for store in STORES
+        ),
+        at_least("ours / huey, backlog", "peers", SQLITE, (hundred, "huey, backlog"), (15, 3)),
+        at_least(
+            "ours / Procrastinate, backlog",
+            "peers",
+            POSTGRESQL,
+            (hundred, "Procrastinate, backlog"),
+            (50, 8),
+        ),
+    ]
+
+
+def fsyncs() -> list[Goal]:
+    """Wants the disk to be synchronized no more often for a large group than for a small one."""
+    return [
+        at_most(f"fsyncs for a group of {size}", "fsyncs", SQLITE, f"a group of {size}", (2, 2))
+        for size in ("1", "100", "1,000")
+    ]

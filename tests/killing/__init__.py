@@ -1,0 +1,1 @@
+"""Daemons that are there to be killed, and what must hold of what they leave."""

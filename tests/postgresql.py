@@ -1,0 +1,194 @@
+"""
+A PostgreSQL server for tests, and a schema of its own for each of them.
+
+The server is the one that TWISTED_DISPATCHER_TEST_POSTGRESQL names (a URL); else one that answers
+on this machine and has a database ``test``; else one that is started here, from the system's
+binaries, and ends with the tests. Where there is none of these the tests are skipped, unless
+TWISTED_DISPATCHER_REQUIRE_SERVICES is set: then they fail.
+"""
+
+from __future__ import annotations
+
+import atexit
+import getpass
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+from uuid import uuid4
+
+from twisted.trial.unittest import SkipTest
+
+try:
+    import psycopg
+except ImportError:
+    psycopg = None  # type: ignore[assignment]
+
+if TYPE_CHECKING:
+    from twisted.trial.unittest import TestCase
+else:
+    TestCase = object
+
+URL = "TWISTED_DISPATCHER_TEST_POSTGRESQL"
+REQUIRED = "TWISTED_DISPATCHER_REQUIRE_SERVICES"
+RUNNING = "127.0.0.1:5432/test"
+# Who runs the server where we are root, which it refuses to be.
+UNPRIVILEGED = ("postgres", "nobody")
+# What a server that is soon thrown away can do without.
+CARELESS = "-c fsync=off -c full_page_writes=off -c listen_addresses="
+
+
+def is_there(url: str) -> bool:
+    """Tell whether a server answers, and lets us in."""
+    try:
+        psycopg.connect(url, connect_timeout=3).close()
+    except psycopg.OperationalError:
+        return False
+    return True
+
+
+@lru_cache(maxsize=1)
+def server_url() -> str | None:
+    """Give the URL of a server, which may have been started for this; None if there is none."""
+    if psycopg is None:
+        return None
+    if os.environ.get(URL):
+        return os.environ[URL]
+    for user in (getpass.getuser(), "postgres"):
+        url = f"postgresql://{user}@{RUNNING}"
+        if is_there(url):
+            return url
+    binaries = binaries_of_the_system()
+    return None if binaries is None else Server(binaries).url
+
+
+def binaries_of_the_system() -> Path | None:
+    """Find the directory of initdb and pg_ctl; Debian keeps one for each version."""
+    found = shutil.which("pg_ctl")
+    if found is not None:
+        return Path(found).parent
+    installed = Path("/usr/lib/postgresql").glob("*/bin/pg_ctl")
+    newest = sorted(installed, key=lambda each: float(each.parts[-3]))
+    return newest[-1].parent if newest else None
+
+
+class Server:
+    """
+    A server in a directory of its own, which ends with this process.
+
+    :ivar url: names the database ``test`` on it.
+    """
+
+    def __init__(self, binaries: Path) -> None:
+        """Make it, and start it."""
+        self._binaries = binaries
+        self._home = Path(tempfile.mkdtemp(prefix="postgresql-"))
+        self._options: dict[str, Any] = {"cwd": self._home, "stdout": subprocess.DEVNULL}
+        user = getpass.getuser()
+        if os.getuid() == 0:
+            names = {each.pw_name for each in pwd.getpwall()}
+            user = next(each for each in UNPRIVILEGED if each in names)
+            shutil.chown(self._home, user)
+            group = pwd.getpwnam(user).pw_gid
+            self._options |= {"user": user, "group": group, "extra_groups": ()}
+        atexit.register(self.remove)
+        self._run("initdb", "-A", "trust", "-E", "UTF8", "-U", user, "--no-sync", "--locale=C")
+        self.start()
+        url = f"postgresql://{user}@/{{}}?host={quote(str(self._home), safe='')}"
+        with psycopg.connect(url.format("postgres"), autocommit=True) as connection:
+            connection.execute("CREATE DATABASE test")
+        self.url = url.format("test")
+
+    def _run(self, program: str, *arguments: str, check: bool = True) -> None:
+        command = [str(self._binaries / program), "-D", str(self._home / "data"), *arguments]
+        subprocess.run(command, check=check, **self._options)
+
+    def start(self) -> None:
+        """Start it, and wait until it is there."""
+        options = ("-l", str(self._home / "log"), "-o", f"{CARELESS} -k {self._home}")
+        self._run("pg_ctl", "-w", *options, "start")
+
+    def stop(self, mode: str = "immediate") -> None:
+        """Stop it; ``immediate`` is what a power cut would be."""
+        self._run("pg_ctl", "-w", "-m", mode, "stop")
+
+    def remove(self) -> None:
+        """Stop it, and leave nothing behind."""
+        atexit.unregister(self.remove)
+        self._run("pg_ctl", "-w", "-m", "immediate", "stop", check=False)
+        shutil.rmtree(self._home, ignore_errors=True)
+
+
+def new_server() -> Server:
+    """
+    Start a server that a test may stop.
+
+    :raises SkipTest: when the system has none.
+    """
+    binaries = None if psycopg is None else binaries_of_the_system()
+    if binaries is None:
+        raise missing("the system has no binaries of PostgreSQL: install them")
+    return Server(binaries)
+
+
+def missing(reason: str) -> Exception:
+    """Give what to raise where a server is missing."""
+    return AssertionError(reason) if os.environ.get(REQUIRED) else SkipTest(reason)
+
+
+def url_of_schema(schema: str) -> str:
+    """
+    Give the URL by which everything happens in one schema.
+
+    :raises SkipTest: when there is no server.
+    """
+    url = server_url()
+    if url is None:
+        raise missing(f"there is no PostgreSQL: start one, or name one in {URL}")
+    options = quote(f"-csearch_path={schema}", safe="")
+    return f"{url}{'&' if '?' in url else '?'}options={options}&application_name={schema}"
+
+
+class PostgreSQL(TestCase):
+    """
+    A test with a new schema, which is dropped after it.
+
+    :ivar schema: its name.
+    :ivar url: names a store in the schema.
+    :ivar sql: a connection of the test's own.
+    """
+
+    def make_schema(self) -> str:
+        """Make the schema, and give the URL of a store in it."""
+        self.schema = f"test_{uuid4().hex[:12]}"
+        self.url = url_of_schema(self.schema)
+        self.sql = psycopg.connect(self.url, autocommit=True, application_name="the test itself")
+        self.sql.execute(f"CREATE SCHEMA {self.schema}")
+        self.addCleanup(self.drop_schema)
+        return self.url
+
+    def drop_schema(self) -> None:
+        """Leave nothing behind."""
+        try:
+            self.sql.execute("SET client_min_messages = warning")
+            self.sql.execute(f"DROP SCHEMA {self.schema} CASCADE")
+        finally:
+            self.sql.close()
+
+    def kill_connections(self, query: str = "") -> int:
+        """
+        Kill connections of the stores, and give their number.
+
+        :param query: only those whose last statement begins so.
+        """
+        killed = self.sql.execute(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
+            "WHERE application_name = %s AND query ILIKE %s",
+            (self.schema, f"{query}%"),
+        )
+        return len(killed.fetchall())

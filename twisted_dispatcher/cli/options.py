@@ -1,0 +1,190 @@
+"""
+What may be written behind the commands: their arguments and options, and how these are checked.
+
+This module alone knows click; the modules with the commands put together what is here.
+"""
+
+from __future__ import annotations
+
+import json
+import traceback
+from typing import Any, NoReturn
+
+import click
+
+from twisted_dispatcher.cli.application import ApplicationNotFound, Setup, load_application
+from twisted_dispatcher.cli.statuses import FAILED
+from twisted_dispatcher.cli.venues import DEFAULT_LEASE
+from twisted_dispatcher.errors import BadStoreURL, InvalidPhases
+from twisted_dispatcher.eventlogs import FORMATS
+from twisted_dispatcher.records import STATUSES
+from twisted_dispatcher.registration.phases import check_phases
+from twisted_dispatcher.stores.urls import SQLITE, scheme_of, sqlite_path
+
+STORE_VARIABLE = "TWISTED_DISPATCHER_STORE"
+
+UsageError = click.UsageError
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="twisted_dispatcher")
+def command() -> None:
+    """Dispatch events to the handlers of an application."""
+
+
+def fail(error: object) -> NoReturn:
+    """Say what went wrong on standard error, and end."""
+    click.echo(f"Error: {error}", err=True)
+    raise SystemExit(FAILED)
+
+
+def say(text: str, *, aside: bool = False) -> None:
+    """Write a text on standard output, or aside on standard error."""
+    click.echo(text, err=aside)
+
+
+# How values are checked
+
+
+def _application(context: click.Context, option: click.Parameter, name: str) -> Setup:
+    try:
+        return load_application(name)
+    except ApplicationNotFound as error:
+        raise click.BadParameter(str(error)) from error
+    except Exception:
+        say(f"importing {name.partition(':')[0]} failed:\n{traceback.format_exc()}", aside=True)
+        context.exit(FAILED)
+
+
+def _phases(context: click.Context, option: click.Parameter, names: str) -> tuple[str, ...]:
+    try:
+        return check_phases(tuple(name.strip() for name in names.split(",")))
+    except InvalidPhases as error:
+        raise click.BadParameter(str(error)) from error
+
+
+def _store_url(context: click.Context, option: click.Parameter, url: str | None) -> str | None:
+    try:
+        if url is not None and scheme_of(url) == SQLITE:
+            sqlite_path(url)
+    except BadStoreURL as error:
+        raise click.BadParameter(str(error)) from error
+    return url
+
+
+def _json_object(context: click.Context, option: click.Parameter, text: str | None) -> Any:
+    if text is None:
+        return None
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise click.BadParameter(f"it is not JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise click.BadParameter("it is JSON, but no object: write {...}")
+    return value
+
+
+# Of feed
+
+LOG = click.argument("log", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
+APPLICATION = click.option(
+    "--app",
+    "setup",
+    callback=_application,
+    metavar="MODULE:FUNCTION",
+    required=True,
+    help="The application: a function that is called with the dispatcher, allows keywords and "
+    "registers handlers. It may give a function, which is called at the end; what that gives "
+    "is printed.",
+)
+FEED_STORE = click.option(
+    "--store",
+    "store_url",
+    callback=_store_url,
+    metavar="URL",
+    help="Make the events durable in this store, and deliver them from there: "
+    "sqlite:///PATH or postgresql://USER@HOST/DATABASE. It is made where there is none.",
+)
+LEASE = click.option(
+    "--lease",
+    type=click.FloatRange(min=0.1),
+    default=DEFAULT_LEASE,
+    show_default=True,
+    metavar="SECONDS",
+    help="With a store: when this run is killed, another one goes on with the deliveries that it "
+    "was running after so many seconds.",
+)
+LOG_NAME = click.option(
+    "--log-name",
+    metavar="NAME",
+    help="With a store: what the log is called in the keys of events that have none; by default "
+    "its full path, or 'standard input'.",
+)
+FORMAT = click.option(
+    "--format",
+    type=click.Choice(["auto", *FORMATS]),
+    default="auto",
+    show_default=True,
+    help="JSON Lines of CloudEvents, CSV or IEEE XES.",
+)
+ENCODING = click.option("--encoding", help="The encoding of the log's text.  [default: utf-8]")
+PHASES = click.option(
+    "--phases",
+    callback=_phases,
+    default="before,during,after",
+    show_default=True,
+    metavar="NAMES",
+    help="The phases of the dispatcher, in order.",
+)
+STRICT = click.option("--strict", is_flag=True, help="Stop at the first line that holds no event.")
+CONCURRENCY = click.option(
+    "--concurrency",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="How many events may be waiting for their handlers at once: by default 1, so that each "
+    "is wholly handled before the next one is fired, and with a store 100.",
+)
+QUIET = click.option("--quiet", is_flag=True, help="Show no progress.")
+
+# Of what asks a store
+
+STORE = click.option(
+    "--store",
+    "store_url",
+    callback=_store_url,
+    envvar=STORE_VARIABLE,
+    show_envvar=True,
+    metavar="URL",
+    required=True,
+    help="The store: sqlite:///PATH or postgresql://USER@HOST/DATABASE.",
+)
+AS_JSON = click.option("--json", "as_json", is_flag=True, help="Write JSON, for programs.")
+LIMIT = click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    default=100,
+    show_default=True,
+    metavar="N",
+    help="Give so many at most.",
+)
+OPEN = click.option(
+    "--open/--settled",
+    "open",
+    default=None,
+    help="Only those that have something left to do, or only those that have not.",
+)
+STATUS = click.option("--status", type=click.Choice(STATUSES), help="Only those of this status.")
+KEY = click.option("--key", help="Only those of the event with this key.")
+HANDLER = click.option("--handler", metavar="NAME", help="Only those to this handler.")
+PAYLOAD = click.option(
+    "--payload", is_flag=True, help="Show what the event says, too: its body, details and lane."
+)
+EVENT = click.argument("event", metavar="EVENT_KEY_OR_ID")
+EVENT_OR_DELIVERY = click.argument("what", metavar="EVENT_KEY_OR_DELIVERY_ID")
+DELIVERY = click.argument("delivery_id", type=click.IntRange(min=1), metavar="DELIVERY_ID")
+CONTEXT = click.option(
+    "--context",
+    callback=_json_object,
+    metavar="JSON",
+    help="What the event's context shall be from now on, as a JSON object.",
+)

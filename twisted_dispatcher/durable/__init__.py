@@ -1,0 +1,3 @@
+"""
+Dispatch that is durable: events that are stored before they are dispatched.
+"""

@@ -1,0 +1,245 @@
+"""
+A worker: lives by its lease, claims deliveries that are due, and has them run.
+
+A worker holds what it runs by a lease: its row in the store says until when it is alive, and it
+renews that as long as it lives. When it does not, others give its deliveries back. Whatever it
+writes carries the number of the attempt, so that a worker that comes back late writes nothing.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from twisted_dispatcher.durable.codec import Codec
+from twisted_dispatcher.durable.journeys import Journeys
+from twisted_dispatcher.durable.orphans import Orphans
+from twisted_dispatcher.durable.retention import Retention
+from twisted_dispatcher.durable.running import DeliveryRunner, Report
+from twisted_dispatcher.durable.transactions import AcceptIn
+from twisted_dispatcher.firing.loop import Engine
+from twisted_dispatcher.interfaces import IStore
+from twisted_dispatcher.records import Claim, Worker
+from twisted_dispatcher.registration.handlers import Handler
+
+# So many deliveries are run at once; the others wait in the store.
+MOST_RUNNING = 1000
+# At least so often, in seconds, it looks for what it was not told of.
+SLOWEST_POLL = 1.0
+# What is due but cannot be had is looked for after this time, and then less and less often.
+SHORTEST_POLL = 0.01
+
+_log = Logger()
+
+
+class DeliveryWorker:
+    """Claims deliveries and has them run, until it is stopped."""
+
+    def __init__(
+        self,
+        store: IStore,
+        journeys: Journeys,
+        codec: Codec,
+        clock: Callable[[], IReactorTime],
+        *,
+        lease: float,
+        bury_after: float | None,
+        retention: Retention,
+        stops: frozenset[str],
+        engine: Engine,
+        report: Report,
+        accept_in: AcceptIn,
+        on_unplanned: Callable[[], Awaitable[bool]],
+    ) -> None:
+        """
+        :param lease: seconds for which it is believed to be alive, without another sign.
+        :param bury_after: deliveries to handlers that nobody knows are dead after so many seconds.
+        :param retention: what is forgotten, and when.
+        :param on_unplanned: plans events that nobody has planned; tells whether there are more.
+        """
+        self._store = store
+        self._journeys = journeys
+        self._clock = clock
+        self._lease = lease
+        self._on_unplanned = on_unplanned
+        who = Worker(uuid.uuid4().hex, frozenset())
+        self._runner = DeliveryRunner(
+            who,
+            store,
+            journeys,
+            codec,
+            clock,
+            stops=stops,
+            engine=engine,
+            report=report,
+            accept_in=accept_in,
+            on_due=self._look_at,
+            on_ended=self._ended,
+        )
+        self._orphans = Orphans(store, who.id, bury_after, stops)
+        self._retention = retention
+        self._looking = self._look_again = self._full = self._stopped = self._alive = False
+        self._pause = SHORTEST_POLL
+        self._due: IDelayedCall | None = None
+        self._beat: IDelayedCall | None = None
+        self._drained: Deferred[None] | None = None
+        self._stop_listening: Callable[[], None] = lambda: None
+
+    @property
+    def who(self) -> Worker:
+        """How the store knows it."""
+        return self._runner.who
+
+    @property
+    def acceptor(self) -> Worker:
+        """The same, with the handlers for which it takes deliveries at once."""
+        who = self._runner.who
+        return who if self._runner.accepting else Worker(who.id, frozenset())
+
+    def set_handlers(self, handlers: Iterable[Handler]) -> None:
+        """Know by name what can be run here."""
+        self._runner.set_handlers(handlers)
+        self.look()
+
+    def run(self, claims: Iterable[Claim]) -> None:
+        """Run deliveries that the store has given to this worker."""
+        self._runner.run(claims)
+
+    # Living
+
+    async def start(self) -> None:
+        """Sign on, give back what the dead have left, and begin to claim."""
+        self._stopped = False
+        self._alive = True
+        await self._sign_on()
+        if self._stopped:
+            return
+        self._runner.open()
+        self._stop_listening = self._store.listen(self._told)
+        self.look()
+
+    async def stop(self, limit: float) -> None:
+        """
+        Claim nothing more, and wait for what runs.
+
+        :param limit: after so many seconds what still runs is cancelled and given back.
+        """
+        self._runner.accepting = False
+        self._stopped = True
+        self._stop_listening()
+        _cancel(self._due)
+        if len(self._runner):
+            drained = self._drained = Deferred()
+            parking = self._clock().callLater(limit, self._runner.park)
+            await drained
+            _cancel(parking)
+        self._alive = False
+        _cancel(self._beat)
+
+    async def _sign_on(self) -> None:
+        now = self._clock().seconds()
+        known = await self._store.heartbeat(self.who, now + self._lease, now)
+        if not known and len(self._runner):
+            _log.warn(
+                "Worker {worker} was taken for dead: what it runs may be run by others as well",
+                worker=self.who.id,
+            )
+        if await self._store.release_dead(now):
+            self.look()
+        await self._orphans.look(now)
+        await self._retention.keep_to_it(now)
+        if self._alive:
+            self._beat = self._clock().callLater(self._lease / 4, self._beat_again)
+
+    def _beat_again(self) -> None:
+        Deferred.fromCoroutine(self._sign_on()).addErrback(self._no_beat)
+
+    def _no_beat(self, failure: Failure) -> None:
+        if not self._alive:
+            return
+        _log.failure("Worker {worker} could not renew its lease", failure, worker=self.who.id)
+        self._beat = self._clock().callLater(min(1.0, self._lease / 4), self._beat_again)
+
+    # Claiming
+
+    def _told(self, news: str) -> None:
+        if news == "work":
+            self.look()
+        else:
+            self._journeys.ask_soon()
+
+    def look(self) -> None:
+        """Look for something to do, now and until there is nothing left."""
+        if not self._runner.accepting:
+            return
+        if self._looking:
+            self._look_again = True
+            return
+        self._looking = True
+        Deferred.fromCoroutine(self._look()).addErrback(self._look_failed)
+
+    async def _look(self) -> None:
+        more = True
+        while more and self._runner.accepting:
+            self._look_again = False
+            room = MOST_RUNNING - len(self._runner)
+            if room <= 0:
+                # Whoever ends makes room, and looks again.
+                self._full = True
+                break
+            claims = await self._store.claim(self.who, self._clock().seconds(), room)
+            self.run(claims)
+            if claims:
+                self._pause = SHORTEST_POLL
+            unplanned = await self._on_unplanned()
+            more = len(claims) == room or unplanned or self._look_again
+        await self._look_when_due()
+        self._looking = False
+
+    async def _look_when_due(self) -> None:
+        now = self._clock().seconds()
+        due = await self._store.next_due(self.who, now)
+        if due is None or self._full:
+            self._look_later(SLOWEST_POLL)
+        elif due > now:
+            self._look_later(due - now)
+        else:
+            self._look_later(self._pause)
+            self._pause = min(2 * self._pause, SLOWEST_POLL)
+
+    def _look_at(self, due: float) -> None:
+        """See that somebody looks when a delivery is due again."""
+        if not self._looking:
+            self._look_later(due - self._clock().seconds())
+
+    def _look_later(self, delay: float) -> None:
+        _cancel(self._due)
+        if self._runner.accepting:
+            self._due = self._clock().callLater(min(max(delay, 0.0), SLOWEST_POLL), self.look)
+
+    def _look_failed(self, failure: Failure) -> None:
+        self._looking = False
+        if self._stopped:
+            return
+        _log.failure("Worker {worker} could not look for work", failure, worker=self.who.id)
+        self._look_later(SLOWEST_POLL)
+
+    def _ended(self) -> None:
+        running = len(self._runner)
+        if self._full and running <= MOST_RUNNING // 2:
+            self._full = False
+            self.look()
+        if not running and self._drained is not None:
+            drained, self._drained = self._drained, None
+            drained.callback(None)
+
+
+def _cancel(timer: Any) -> None:
+    if timer is not None and timer.active():
+        timer.cancel()

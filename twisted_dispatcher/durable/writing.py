@@ -1,0 +1,135 @@
+"""
+How values become JSON: native ones as they are, others in a form that is read back equal.
+
+That a value comes back equal is proven while it is written, by exact type: a form keeps all values
+of its type, and no subclass is taken for that type. Only objects of the classes that users have
+registered are read back and compared, since their constructors and functions may do anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from json import JSONEncoder
+from typing import Any
+
+from twisted_dispatcher.durable.classes import Registry, full_name
+from twisted_dispatcher.durable.culprits import in_words, invalid_in_json, unknown_type
+from twisted_dispatcher.durable.forms import ATOMS, MAX_DEPTH, SCALAR_WRITERS, TAG, Tagged
+from twisted_dispatcher.errors import NotEncodable
+
+# Objects with what was written of them, which must be read back before they are accepted.
+_Doubts = list[tuple[Any, Tagged]]
+
+_to_json = JSONEncoder(allow_nan=False, check_circular=False, separators=(",", ":")).encode
+_to_unescaped_json = JSONEncoder(ensure_ascii=False, check_circular=False).encode
+
+
+class Writer:
+    """Writes values as JSON, or refuses them."""
+
+    def __init__(self, registry: Registry, read: Callable[[str], Any]) -> None:
+        """:param read: reads JSON that the writer has written."""
+        self._registry = registry
+        self._read = read
+        self._containers: dict[type, Callable[[Any, int, _Doubts], Any]] = {
+            dict: self._write_dict,
+            list: self._write_list,
+            tuple: self._write_tuple,
+            set: self._write_set,
+            frozenset: self._write_set,
+        }
+
+    def text(self, value: Any, depth: int = 1) -> str:
+        """
+        Write a value that stands at a depth, as JSON.
+
+        :raises NotEncodable: without the path to the culprit, if it could not be read back equal.
+        """
+        doubts: _Doubts = []
+        try:
+            tree = self._write(value, depth, doubts)
+            text = _to_json(tree)
+            if "\\ud" in text:
+                # Perhaps half of a pair of surrogates, which cannot be written as UTF-8.
+                _to_unescaped_json(tree).encode()
+        except NotEncodable:
+            raise
+        except ValueError:
+            raise NotEncodable(invalid_in_json(value)) from None
+        for doubt in doubts:
+            self._dispel(*doubt)
+        return text
+
+    def _write(self, value: Any, depth: int, doubts: _Doubts) -> Any:
+        kind = type(value)
+        if kind in ATOMS:
+            return value
+        write_scalar = SCALAR_WRITERS.get(kind)
+        if write_scalar is not None:
+            return write_scalar(value)
+        if depth > MAX_DEPTH:
+            raise NotEncodable(f"is more than {MAX_DEPTH} levels deep inside: make it flatter")
+        write_container = self._containers.get(kind) or self._write_object
+        return write_container(value, depth + 1, doubts)
+
+    def _write_dict(self, value: dict[Any, Any], depth: int, doubts: _Doubts) -> Tagged:
+        for key in value:
+            if type(key) is not str or key == TAG:
+                return self._write_pairs(value, depth, doubts)
+        written = value.copy()
+        for key, item in value.items():
+            if type(item) not in ATOMS:
+                written[key] = self._write(item, depth, doubts)
+        return written
+
+    def _write_pairs(self, value: dict[Any, Any], depth: int, doubts: _Doubts) -> Tagged:
+        pairs = [self._write_list(pair, depth, doubts) for pair in value.items()]
+        return {TAG: "dict", "is": pairs}
+
+    def _write_list(self, value: Any, depth: int, doubts: _Doubts) -> list[Any]:
+        write = self._write
+        return [item if type(item) in ATOMS else write(item, depth, doubts) for item in value]
+
+    def _write_tuple(self, value: tuple[Any, ...], depth: int, doubts: _Doubts) -> Tagged:
+        return {TAG: "tuple", "is": self._write_list(value, depth, doubts)}
+
+    def _write_set(self, value: Any, depth: int, doubts: _Doubts) -> Tagged:
+        """Write a set in an order that does not depend on hashes."""
+        items = self._write_list(value, depth, doubts)
+        items.sort(key=None if {*map(type, items)} == {str} else _to_json)
+        return {TAG: type(value).__name__, "is": items}
+
+    def _write_object(self, value: Any, depth: int, doubts: _Doubts) -> Tagged:
+        form = self._registry.form_for(type(value))
+        if form is None:
+            raise NotEncodable(unknown_type(value))
+        try:
+            parts = form.parts(value)
+        except Exception as error:
+            raise NotEncodable(f"cannot be taken apart: {in_words(error)}") from error
+        written = {TAG: form.name, **parts}
+        for name, item in parts.items():
+            if type(item) not in ATOMS:
+                written[name] = self._write(item, depth, doubts)
+        if not form.proven:
+            doubts.append((value, written))
+        return written
+
+    def _dispel(self, value: Any, written: Tagged) -> None:
+        """
+        Make sure that an object is read back equal, by reading it back.
+
+        What was written is compared as well: the class may compare less than it holds.
+        """
+        text = _to_json(written)
+        try:
+            back = self._read(text)
+            same = type(back) is type(value) and bool(back == value)
+            same = same and _to_json(self._write(back, 0, [])) == text
+        except Exception as error:
+            raise NotEncodable(f"cannot be read back: {in_words(error)}") from error
+        if not same:
+            raise NotEncodable(
+                f"is a {full_name(type(value))} that is not read back equal: see what its "
+                "constructor, or the functions that it is registered with, do to it"
+            )

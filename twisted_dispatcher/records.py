@@ -1,0 +1,195 @@
+"""
+What a store is given and gives: events, their deliveries, and who works on them.
+
+Times are seconds since the epoch (UTC), as the dispatcher's clock gives them. A *delivery* is one
+event for one handler; an *attempt* is one run of it, and its number is the fence that keeps a
+worker whose lease has run out from writing. `rank` is the position of the delivery's phase.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+from urllib.parse import quote
+
+import attrs
+
+PENDING: Final = "pending"
+RUNNING: Final = "running"
+DONE: Final = "done"
+RETRYING: Final = "retrying"
+DEAD: Final = "dead"
+SKIPPED: Final = "skipped"
+
+STATUSES: Final = (PENDING, RUNNING, DONE, RETRYING, DEAD, SKIPPED)
+# Nothing more happens to a delivery of these, unless somebody asks for it.
+SETTLED: Final = frozenset({DONE, DEAD, SKIPPED})
+
+
+@attrs.frozen
+class Worker:
+    """Who asks: its id, and the names of the handlers that it can run."""
+
+    id: str
+    handlers: frozenset[str]
+
+
+@attrs.frozen
+class NewDelivery:
+    """A delivery that is to be stored with its event."""
+
+    handler: str
+    phase: str
+    rank: int
+
+
+@attrs.frozen
+class NewEvent:
+    """
+    An event that is to be stored.
+
+    :ivar body: the event, as the codec has written it.
+    :ivar details: its details, as the codec has written them.
+    :ivar lane: what it is ordered by, or None.
+    :ivar due: before then nothing of it happens.
+    :ivar deliveries: to whom it goes; None where a worker shall find out.
+    """
+
+    key: str
+    body: str
+    details: str
+    lane: str | None
+    due: float
+    deliveries: tuple[NewDelivery, ...] | None
+
+
+@attrs.frozen
+class Acceptance:
+    """That an event is durable: its id and key, and whether it was not known before."""
+
+    event_id: int
+    key: str
+    new: bool
+
+
+@attrs.frozen
+class Claim:
+    """A delivery that a worker has been given to run, with its event."""
+
+    delivery_id: int
+    event_id: int
+    key: str
+    handler: str
+    phase: str
+    rank: int
+    attempt: int
+    body: str
+    details: str
+
+    @property
+    def idempotency_key(self) -> str:
+        """The same for every attempt of this delivery, and for no other delivery."""
+        return f"{quote(self.key, safe=':')}/{self.handler}"
+
+
+@attrs.frozen
+class Accepted:
+    """What became of an event: its acceptance, and what the acceptor is to run of it."""
+
+    acceptance: Acceptance
+    claims: tuple[Claim, ...] = ()
+
+
+@attrs.frozen
+class Unplanned:
+    """An event of which is not known yet to whom it goes."""
+
+    event_id: int
+    key: str
+    body: str
+    details: str
+    lane: str | None
+
+
+@attrs.frozen
+class Settlement:
+    """
+    What an attempt came to.
+
+    :ivar status: done, dead, retrying (at `due`), or pending (given back, to be run at `due`).
+    :ivar stops: whether a dead delivery ends the dispatch of its event after its phase.
+    """
+
+    delivery_id: int
+    event_id: int
+    attempt: int
+    status: str
+    due: float | None = None
+    error: str | None = None
+    stops: bool = False
+
+
+@attrs.frozen
+class Settled:
+    """
+    What followed from a settlement.
+
+    :ivar held: False when the worker had lost its lease; nothing was written then.
+    :ivar opened: deliveries that the worker is to run now, of the next phase or the next event.
+    :ivar finished: the ids of events that have nothing left to do.
+    """
+
+    held: bool
+    opened: tuple[Claim, ...] = ()
+    finished: tuple[int, ...] = ()
+
+
+@attrs.frozen
+class Delivery:
+    """
+    One event for one handler, as it stands.
+
+    :ivar attempts: how often it was started.
+    :ivar due: when it will be started next, if that is known.
+    :ivar error: the traceback of the last attempt that failed.
+    """
+
+    id: int
+    event_id: int
+    key: str
+    handler: str
+    phase: str
+    status: str
+    attempts: int
+    due: float | None
+    error: str | None
+
+
+@attrs.frozen
+class StoredEvent:
+    """
+    An event, as it stands.
+
+    :ivar body: as the codec has written it; None when it was deleted.
+    :ivar accepted: when it was stored.
+    :ivar due: before then nothing of it happens.
+    :ivar planned: whether it is known to whom it goes.
+    :ivar settled: since when it has nothing left to do; None while it has.
+    """
+
+    id: int
+    key: str
+    body: str | None
+    details: str
+    lane: str | None
+    accepted: float
+    due: float
+    planned: bool
+    settled: float | None
+
+
+@attrs.frozen
+class Orphan:
+    """A handler that deliveries wait for, and that no worker has; since when the first waits."""
+
+    handler: str
+    since: float

@@ -1,0 +1,51 @@
+"""
+Numbered SQL files that bring a store's tables up to date.
+
+A package of migrations has files such as ``0001_initial.sql``. Their numbers have no gaps; the
+number of the last one that was run is the version of the tables.
+"""
+
+from __future__ import annotations
+
+from importlib.resources import files
+
+import attrs
+
+from twisted_dispatcher.errors import SchemaTooNew, SchemaTooOld
+
+
+@attrs.frozen
+class Migration:
+    """One step: the version that it leads to, and the SQL that does it."""
+
+    version: int
+    name: str
+    sql: str
+
+
+def migrations_in(package: str) -> tuple[Migration, ...]:
+    """Read the migrations of a package, in order."""
+    found = sorted(
+        Migration(int(each.name.partition("_")[0]), each.name, each.read_text(encoding="utf-8"))
+        for each in files(package).iterdir()
+        if each.name.endswith(".sql")
+    )
+    assert [each.version for each in found] == list(range(1, len(found) + 1)), found
+    return tuple(found)
+
+
+def steps_from(
+    version: int, migrations: tuple[Migration, ...], *, migrate: bool, url: str
+) -> tuple[Migration, ...]:
+    """
+    Give the migrations that are still to be run on tables of a version; 0 means no tables.
+
+    :raises SchemaTooNew: when no migration leads to that version.
+    :raises SchemaTooOld: when there are some to be run, and that is not wanted.
+    """
+    newest = migrations[-1].version
+    if version > newest:
+        raise SchemaTooNew(url, version, newest)
+    if version < newest and not migrate:
+        raise SchemaTooOld(url, version, newest)
+    return migrations[version:]

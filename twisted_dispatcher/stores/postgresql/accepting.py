@@ -1,0 +1,204 @@
+"""Storing events, each but once by its key, and planning those that came without deliveries."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import psycopg
+
+from twisted_dispatcher.records import Acceptance, Accepted, NewDelivery, NewEvent, Worker
+from twisted_dispatcher.stores.postgresql.advancing import Standing, advance
+from twisted_dispatcher.stores.postgresql.births import INSERT_BORN, Births, taken_among
+from twisted_dispatcher.stores.postgresql.ledger import Ledger
+from twisted_dispatcher.stores.postgresql.tables import (
+    DELIVERY_ID,
+    EVENT,
+    EVENT_ID,
+    OPEN,
+    RESERVE,
+    WORKER,
+    rows,
+)
+
+# Some events, who accepts them, and when.
+AcceptRequest = tuple[Sequence[NewEvent], Worker, float]
+# An event: its place among those that are stored together, itself, the place of its first delivery
+# among theirs, and who accepts it.
+_New = tuple[int, NewEvent, int, Worker]
+
+# Ids are given out before it is seen which of them are needed: those of known events stay unused.
+# Where all events are new, which is the rule, their deliveries are written by the same statement,
+# and the workers that are given some are held (see `Ledger.vouch`).
+_STORE = f"""
+    WITH base AS MATERIALIZED (
+        SELECT {RESERVE}('{EVENT_ID}', %(events)s) AS event,
+            {RESERVE}('{DELIVERY_ID}', %(deliveries)s) AS delivery
+    ), stored AS (
+        INSERT INTO {EVENT}
+            (id, key, body, details, lane, accepted, due, first_delivery, last_delivery)
+        SELECT base.event + place, key, body, details, lane, %(now)s, due,
+            base.delivery + first, base.delivery + last
+        FROM base, json_to_recordset(%(new)s::json) AS new (
+            place int, key text, body text, details text, lane text, due float8,
+            first int, last int)
+        ON CONFLICT (key) DO NOTHING
+        RETURNING id, lane, due, first_delivery, last_delivery
+    ), opened AS (
+        INSERT INTO {OPEN} (id, lane, due, first_delivery, last_delivery)
+        SELECT * FROM stored WHERE first_delivery IS NULL OR first_delivery <= last_delivery
+    ), born AS (
+        {INSERT_BORN} WHERE (SELECT count(*) FROM stored) = %(events)s
+    ), held AS (
+        SELECT id FROM {WORKER} WHERE id = ANY(%(workers)s::text[]) FOR KEY SHARE
+    )
+    SELECT base.event, base.delivery, ARRAY(SELECT id FROM stored), ARRAY(SELECT id FROM held)
+    FROM base"""
+_IDS_OF = f"SELECT key, id FROM {EVENT} WHERE key = ANY(%s)"
+
+_LOCK_UNPLANNED = f"""
+    SELECT 1 FROM {OPEN} WHERE id = %s::bigint AND first_delivery IS NULL FOR UPDATE"""
+_EVENT = f"SELECT key, body, details, lane, due FROM {EVENT} WHERE id = %s"
+_IS_BLOCKED = f"SELECT 1 FROM {OPEN} WHERE lane = %s AND id < %s LIMIT 1"
+_RESERVE = f"SELECT {RESERVE}('{DELIVERY_ID}', %s)"
+_PLANNED = "SET first_delivery = %s::bigint, last_delivery = %s::bigint WHERE id = %s"
+
+
+def accept_all(ledger: Ledger, requests: Sequence[AcceptRequest]) -> list[list[Accepted]]:
+    """Store the events of some calls of `IStore.accept`."""
+    now = max(request[2] for request in requests)
+    new: list[_New] = []
+    count = 0
+    for events, worker, _ in requests:
+        for event in events:
+            new.append((len(new), event, count, worker))
+            count += len(event.deliveries or ())
+    if not new:
+        return [[] for _ in requests]
+    accepted = iter(_Batch(ledger, new, count, now).accept())
+    return [[next(accepted) for _ in request[0]] for request in requests]
+
+
+class _Batch:
+    """Events that are stored together."""
+
+    def __init__(self, ledger: Ledger, new: list[_New], deliveries: int, now: float) -> None:
+        """:param deliveries: how many they have."""
+        self._ledger = ledger
+        self._new = new
+        self._deliveries = deliveries
+        self._now = now
+
+    def accept(self) -> list[Accepted]:
+        """Store the events."""
+        # Before ids are given out, so that those of a lane are in the order of acceptance.
+        lanes = (event.lane for _, event, _, _ in self._new if event.lane is not None)
+        taken = taken_among(self._ledger, lanes)
+        births = self._births(self._new, taken)
+        base_event, base_delivery, stored, held = self._store(births)
+        for name, worker in births.workers.items():
+            if name not in held:
+                self._ledger.vouch(worker, self._now)
+        known: dict[int, int] = {}
+        if len(stored) < len(self._new):
+            missing = {
+                place: event.key
+                for place, event, _, _ in self._new
+                if base_event + place not in stored
+            }
+            known = _known(self._ledger, missing)
+            births = self._births([each for each in self._new if each[0] not in known], taken)
+            births.write(base_event, base_delivery)
+        return [
+            Accepted(Acceptance(known[place], event.key, False))
+            if place in known
+            else Accepted(
+                Acceptance(base_event + place, event.key, True),
+                births.claims(place, event, base_event, base_delivery),
+            )
+            for place, event, _, _ in self._new
+        ]
+
+    def _births(self, new: Sequence[_New], taken: frozenset[str]) -> Births:
+        births = Births(self._ledger, self._now, taken)
+        for each in new:
+            births.enter(*each)
+        return births
+
+    def _store(self, births: Births) -> tuple[int, int, frozenset[int], frozenset[str]]:
+        """
+        Insert the rows of events; those of their deliveries too, if all of them are new.
+
+        :return: the bases of the ids of events and of deliveries, the ids of the events that were
+            stored, and those of the workers that are held.
+        """
+        values = {
+            "events": len(self._new),
+            "deliveries": self._deliveries,
+            "now": self._now,
+            # Everybody inserts keys in the same order, so that nobody waits for one another in a
+            # circle.
+            "new": rows([_row(*each) for each in sorted(self._new, key=_key_of)]),
+            "born": births.rows(),
+            "workers": list(births.workers),
+        }
+        ((event, delivery, stored, held),) = self._ledger.change("insert events", _STORE, values)
+        return event, delivery, frozenset(stored), frozenset(held)
+
+
+def _key_of(new: _New) -> str:
+    return new[1].key
+
+
+def _row(place: int, event: NewEvent, first: int, worker: Worker) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "place": place,
+        "key": event.key,
+        "body": event.body,
+        "details": event.details,
+        "due": event.due,
+    }
+    if event.lane is not None:
+        row["lane"] = event.lane
+    if event.deliveries is not None:
+        row["first"] = first
+        row["last"] = first + len(event.deliveries) - 1
+    return row
+
+
+def _known(ledger: Ledger, missing: dict[int, str]) -> dict[int, int]:
+    """Give the ids of events that were known, by their places; their keys are given."""
+    ids = dict(ledger.read(_IDS_OF, (list(set(missing.values())),)))
+    if any(key not in ids for key in missing.values()):
+        # It was there, and has been forgotten this moment: the next attempt will store it.
+        raise psycopg.errors.SerializationFailure("a key was forgotten meanwhile")
+    return {place: ids[key] for place, key in missing.items()}
+
+
+def plan(
+    ledger: Ledger,
+    event_id: int,
+    deliveries: Sequence[NewDelivery],
+    worker: Worker,
+    now: float,
+) -> Accepted | None:
+    """Store the deliveries of an event that has none; see `IStore.plan`."""
+    if not ledger.read(_LOCK_UNPLANNED, (event_id,)):
+        return None
+    ((key, body, details, lane, due),) = ledger.read(_EVENT, (event_id,))
+    if lane is not None:
+        ledger.lock_lanes((lane,))
+    event = NewEvent(key, body, details, lane, due, tuple(deliveries))
+    acceptance = Acceptance(event_id, key, True)
+    first = ledger.read(_RESERVE, (len(deliveries),))[0][0]
+    last = first + len(deliveries) - 1
+    ledger.write("plan event", f"UPDATE {EVENT} {_PLANNED}", (first, last, event_id))
+    ledger.write("plan open", f"UPDATE {OPEN} {_PLANNED}", (first, last, event_id))
+    if not deliveries:
+        standing = Standing(lane, first, last, worker)
+        return Accepted(acceptance, advance(ledger, {event_id: standing}, now)[event_id].opened)
+    is_free = lane is None or not ledger.read(_IS_BLOCKED, (lane, event_id))
+    births = Births(ledger, now)
+    births.bear(event_id, due, deliveries, first, worker, is_free)
+    births.write()
+    return Accepted(acceptance, births.claims(event_id, event))

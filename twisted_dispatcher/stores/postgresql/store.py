@@ -1,0 +1,286 @@
+"""`PostgreSQLStore`: the face that the store shows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any, Final
+
+from psycopg_pool import ConnectionPool
+from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from twisted_dispatcher.errors import PayloadGone, StoreClosed, UnknownDelivery, WrongStatus
+from twisted_dispatcher.interfaces import IStore
+from twisted_dispatcher.records import (
+    Accepted,
+    Claim,
+    Delivery,
+    NewDelivery,
+    NewEvent,
+    Orphan,
+    Settled,
+    Settlement,
+    StoredEvent,
+    Unplanned,
+    Worker,
+)
+from twisted_dispatcher.stores.gathering import Work
+from twisted_dispatcher.stores.postgresql import claiming, mending, reading, retention
+from twisted_dispatcher.stores.postgresql.accepting import accept_all, plan
+from twisted_dispatcher.stores.postgresql.connections import (
+    StoreConnection,
+    connect,
+    conninfo_of,
+    make_pool,
+    name_of,
+    without_password,
+)
+from twisted_dispatcher.stores.postgresql.crew import Crew
+from twisted_dispatcher.stores.postgresql.ledger import Ledger
+from twisted_dispatcher.stores.postgresql.listening import Listeners, channel_of
+from twisted_dispatcher.stores.postgresql.office import Desk, Office
+from twisted_dispatcher.stores.postgresql.opening import prepare_tables
+from twisted_dispatcher.stores.postgresql.settling import settle_all
+from twisted_dispatcher.stores.postgresql.transacting import transact
+
+# Misuse that is found before anything is written: it harms nobody who is in the same group.
+_REFUSED = (UnknownDelivery, WrongStatus, PayloadGone)
+# For so many seconds a server that is away is waited for.
+PATIENCE: Final = 10.0
+# So many connections at most do what is asked for; one more listens.
+THREADS: Final = 4
+
+
+def open_postgresql(url: str, *, migrate: bool = True, reactor: Any = None) -> PostgreSQLStore:
+    """Open the store that a PostgreSQL URL names; see `open_store`."""
+    conninfo = conninfo_of(url)
+    name = name_of(conninfo)
+    with connect(conninfo, name) as connection:
+        prepare_tables(connection, without_password(url), name, migrate=migrate)
+        channel = channel_of(connection)
+    return PostgreSQLStore(conninfo, name, channel, reactor)
+
+
+def _each(do: Callable[..., Any]) -> Work:
+    """Make the work of requests that are done one after another."""
+
+    def work(ledger: Ledger, requests: Sequence[Any]) -> list[Any]:
+        results = []
+        for request in requests:
+            try:
+                results.append(do(ledger, *request))
+            except _REFUSED:
+                results.append(Failure())
+        return results
+
+    return work
+
+
+def _notify(ledger: Ledger, channel: str, message: str) -> None:
+    ledger.read("SELECT pg_notify(%s, %s)", (channel, message))
+
+
+def _reading(do: Callable[..., Any]) -> Desk:
+    return Desk(_each(do), at_once=2, reads=True)
+
+
+def _writing(do: Callable[..., Any], **options: Any) -> Desk:
+    return Desk(_each(do), **options)
+
+
+_ACCEPT: Final = Desk(accept_all, at_once=2)
+# The events of a lane are accepted in the order in which they were given.
+_ACCEPT_IN_ORDER: Final = Desk(accept_all)
+_SETTLE: Final = Desk(settle_all, at_once=2)
+_PLAN: Final = _writing(plan)
+_CLAIM: Final = _writing(claiming.claim, marked=False)
+# A handler's work can take its time: it leaves a thread to the others.
+_TRANSACT: Final = _writing(transact, at_once=THREADS - 1, once=True, largest=1)
+_HEARTBEAT: Final = _writing(claiming.heartbeat)
+_RELEASE_DEAD: Final = _writing(claiming.release_dead, marked=False)
+_REPLAY: Final = _writing(mending.replay)
+_SKIP: Final = _writing(mending.skip)
+_PURGE: Final = _writing(retention.purge, marked=False)
+
+_DELIVERY: Final = _reading(reading.delivery)
+_DELIVERIES: Final = _reading(reading.deliveries)
+_DELIVERIES_OF: Final = _reading(reading.deliveries_of)
+_BODY_OF: Final = _reading(reading.body_of)
+_EVENTS: Final = _reading(reading.events)
+_SETTLED: Final = _reading(reading.settled)
+_COUNTS: Final = _reading(reading.counts)
+_UNPLANNED: Final = _reading(reading.unplanned)
+_NEXT_DUE: Final = _reading(reading.next_due)
+_ORPHANS: Final = _reading(reading.orphans)
+_NOTIFY: Final = _reading(_notify)
+
+
+@implementer(IStore)
+class PostgreSQLStore:
+    """
+    Keeps events in a PostgreSQL database; `open_store` makes it.
+
+    What is asked for in one turn of the reactor is handed to a few threads at the end of the turn,
+    and done there in one transaction for each kind of thing. When the connection is lost, it is
+    done again on another one, for ten seconds; then it fails with `StoreUnavailable`. A commit
+    that may have happened is not told of before the server has said whether it did. The store
+    goes on by itself when the server is back.
+
+    :ivar on_point: for tests: what is called at every crash point; see `stores.postgresql.ledger`.
+    """
+
+    def __init__(self, conninfo: str, name: str, channel: str, reactor: Any = None) -> None:
+        """:param conninfo: what the driver connects by, to a database with our tables."""
+        self._name = name
+        self._conninfo = conninfo
+        self._channel = channel
+        self._pool: ConnectionPool[StoreConnection] = make_pool(conninfo, THREADS)
+        self._office = Office(self._pool, name, PATIENCE)
+        self._crew = Crew(
+            self._office, THREADS, reactor, lambda: StoreClosed(self._name), self._tell
+        )
+        self._listeners = Listeners(self._crew, self._connect, self._notify)
+        self._walks = retention.Walks()
+        self._closing: Deferred[None] | None = None
+
+    def __repr__(self) -> str:
+        return f"<PostgreSQLStore: {self._name}>"
+
+    @property
+    def on_point(self) -> Callable[[str], object] | None:
+        return self._office.on_point
+
+    @on_point.setter
+    def on_point(self, on_point: Callable[[str], object] | None) -> None:
+        self._office.on_point = on_point
+
+    # Events and their deliveries
+
+    def accept(
+        self, events: Sequence[NewEvent], worker: Worker, now: float
+    ) -> Deferred[list[Accepted]]:
+        desk = _ACCEPT
+        if any(event.lane is not None for event in events):
+            desk = _ACCEPT_IN_ORDER
+        return self._crew.ask(desk, (events, worker, now))
+
+    def unplanned(self, worker: Worker, now: float, limit: int) -> Deferred[list[Unplanned]]:
+        return self._crew.ask(_UNPLANNED, (worker, now, limit))
+
+    def plan(
+        self, event_id: int, deliveries: Sequence[NewDelivery], worker: Worker, now: float
+    ) -> Deferred[Accepted | None]:
+        return self._crew.ask(_PLAN, (event_id, deliveries, worker, now))
+
+    def settle(
+        self, settlements: Sequence[Settlement], worker: Worker, now: float
+    ) -> Deferred[list[Settled]]:
+        return self._crew.ask(_SETTLE, (settlements, worker, now))
+
+    def claim(self, worker: Worker, now: float, limit: int) -> Deferred[list[Claim]]:
+        return self._crew.ask(_CLAIM, (worker, now, limit))
+
+    def transact(
+        self, claim: Claim, work: Callable[[Any], Any], worker: Worker, now: float
+    ) -> Deferred[tuple[Any, Settled]]:
+        return self._crew.ask(_TRANSACT, (claim, work, worker, now))
+
+    # Workers
+
+    def heartbeat(self, worker: Worker, until: float, now: float) -> Deferred[bool]:
+        return self._crew.ask(_HEARTBEAT, (worker, until, now))
+
+    def release_dead(self, now: float) -> Deferred[int]:
+        return self._crew.ask(_RELEASE_DEAD, (now,))
+
+    def next_due(self, worker: Worker, now: float) -> Deferred[float | None]:
+        return self._crew.ask(_NEXT_DUE, (worker, now))
+
+    def orphans(self, before: float, now: float, limit: int = 100) -> Deferred[list[Orphan]]:
+        return self._crew.ask(_ORPHANS, (before, now, limit))
+
+    # What people ask
+
+    def delivery(self, delivery_id: int) -> Deferred[Delivery]:
+        return self._crew.ask(_DELIVERY, (delivery_id,))
+
+    def deliveries(
+        self,
+        status: str | None = None,
+        key: str | None = None,
+        handler: str | None = None,
+        limit: int = 100,
+    ) -> Deferred[list[Delivery]]:
+        return self._crew.ask(_DELIVERIES, (status, key, handler, limit))
+
+    def deliveries_of(self, event_id: int) -> Deferred[list[Delivery]]:
+        return self._crew.ask(_DELIVERIES_OF, (event_id,))
+
+    def body_of(self, delivery_id: int) -> Deferred[str]:
+        return self._crew.ask(_BODY_OF, (delivery_id,))
+
+    def events(
+        self,
+        ids: Collection[int] | None = None,
+        keys: Collection[str] | None = None,
+        open: bool | None = None,
+        limit: int = 100,
+    ) -> Deferred[list[StoredEvent]]:
+        return self._crew.ask(_EVENTS, (ids, keys, open, limit))
+
+    def settled(self, event_ids: Collection[int]) -> Deferred[frozenset[int]]:
+        return self._crew.ask(_SETTLED, (event_ids,))
+
+    def counts(self) -> Deferred[Mapping[str, int]]:
+        return self._crew.ask(_COUNTS, ())
+
+    def replay(self, delivery_id: int, body: str | None, now: float) -> Deferred[None]:
+        return self._crew.ask(_REPLAY, (delivery_id, body, now))
+
+    def skip(self, delivery_id: int, now: float) -> Deferred[None]:
+        return self._crew.ask(_SKIP, (delivery_id, now))
+
+    def purge(
+        self, payloads_before: float | None, keys_before: float | None, limit: int
+    ) -> Deferred[int]:
+        return self._crew.ask(_PURGE, (self._walks, payloads_before, keys_before, limit))
+
+    # News
+
+    def listen(self, callback: Callable[[str], object]) -> Callable[[], None]:
+        return self._listeners.add(callback)
+
+    def _connect(self) -> StoreConnection:
+        return connect(self._conninfo, self._name)
+
+    def _tell(self, news: frozenset[str]) -> None:
+        self._listeners.tell(news)
+
+    def _notify(self, message: str) -> None:
+        if not self._crew.closed:
+            # It is news, and may be missing.
+            self._crew.ask(_NOTIFY, (self._channel, message)).addErrback(lambda _: None)
+
+    # Its end
+
+    def close(self) -> Deferred[None]:
+        if self._closing is None:
+            self._closing = Deferred()
+            self._listeners.clear()
+            self._crew.close().addCallback(self._disconnect)
+        answer: Deferred[None] = Deferred()
+        self._closing.chainDeferred(answer)
+        return answer
+
+    def crash(self) -> None:
+        """For tests: end as if the process had been killed; nobody is answered."""
+        self._listeners.clear()
+        self._crew.abandon()
+        self._office.close()
+
+    def _disconnect(self, _: None) -> None:
+        self._office.close()
+        self._crew.dismiss()
+        assert self._closing is not None
+        self._closing.callback(None)

@@ -1,0 +1,103 @@
+"""Storing what attempts came to: the fence, the new status, and what follows from it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import islice
+
+from twisted_dispatcher.records import DEAD, DONE, RUNNING, SETTLED, Settled, Settlement, Worker
+from twisted_dispatcher.stores.sqlite.advancing import FINISHED, advance
+from twisted_dispatcher.stores.sqlite.ledger import Ledger
+from twisted_dispatcher.stores.sqlite.stopping import stop_event
+from twisted_dispatcher.stores.sqlite.tables import DELIVERY, ByIds
+
+# Some settlements, whose they are, and when.
+SettleRequest = tuple[Sequence[Settlement], Worker, float]
+
+LOST = Settled(False)
+HELD = Settled(True)
+
+# The fence: the worker still runs this attempt.
+_COUNT_HELD = ByIds(f"""
+    SELECT count(*) FROM {DELIVERY}
+    WHERE id {{ids}} AND status = '{RUNNING}' AND attempts = ?3 AND worker = ?4""")
+_IS_HELD = f"""
+    SELECT 1 FROM {DELIVERY}
+    WHERE id = ? AND status = '{RUNNING}' AND attempts = ? AND worker = ?"""
+_DONE = ByIds(f"""
+    UPDATE OR FAIL {DELIVERY} SET status = '{DONE}', error = NULL, settled = ?3
+    WHERE id {{ids}}""")
+_OTHERWISE = f"""
+    UPDATE {DELIVERY} SET status = ?, due = ?, error = coalesce(?, error), stops = ?, settled = ?
+    WHERE id = ?"""
+_IS_SETTLED = f"SELECT 1 FROM {DELIVERY} WHERE id = ? AND status = ? AND attempts = ?"
+
+
+def settle_all(ledger: Ledger, requests: Sequence[SettleRequest]) -> list[list[Settled]]:
+    """Store the settlements of some calls of `IStore.settle`."""
+    now = max([request[2] for request in requests])
+    asked = [(each, worker) for settlements, worker, _ in requests for each in settlements]
+    results = [LOST] * len(asked)
+    done: list[int] = []
+    # Of which events something was settled for good, who runs what follows, and who is told.
+    touched: dict[int, Worker] = {}
+    places: dict[int, int] = {}
+    for place in held_among(ledger, asked):
+        each, worker = asked[place]
+        results[place] = HELD
+        if each.status == DONE:
+            done.append(each.delivery_id)
+        else:
+            _settle_otherwise(ledger, each, now)
+        if each.status in SETTLED:
+            touched[each.event_id] = worker
+            places[each.event_id] = place
+    if done:
+        ledger.write_about("settle done", _DONE, done, now)
+        ledger.witness = (_IS_SETTLED, (done[-1], DONE, each.attempt))
+    progress = advance(ledger, touched, now)
+    for event_id, place in places.items():
+        made = progress.get(event_id, FINISHED)
+        results[place] = Settled(True, made.opened, (event_id,) if made.finished else ())
+    flat = iter(results)
+    return [list(islice(flat, len(settlements))) for settlements, _, _ in requests]
+
+
+def held_among(ledger: Ledger, asked: Sequence[tuple[Settlement, Worker]]) -> Sequence[int]:
+    """
+    Give the places of the settlements whose worker holds the attempt.
+
+    It is counted first, and looked at one by one only when some are not held.
+    """
+    ids: dict[tuple[int, int | None], list[int]] = {}
+    for each, worker in asked:
+        number = ledger.number_of(worker)
+        ids.setdefault((each.attempt, number), []).append(each.delivery_id)
+    if all(
+        ledger.read_about(_COUNT_HELD, own, *attempt)[0][0] == len(own)
+        for attempt, own in ids.items()
+    ):
+        return range(len(asked))
+    places: dict[int, int] = {}
+    for place, (each, worker) in enumerate(asked):
+        attempt = (each.delivery_id, each.attempt, ledger.number_of(worker))
+        if each.delivery_id not in places and ledger.read(_IS_HELD, attempt):
+            places[each.delivery_id] = place
+    return list(places.values())
+
+
+def _settle_otherwise(ledger: Ledger, settlement: Settlement, now: float) -> None:
+    """Store that a delivery is dead, or that it is to be run again."""
+    delivery_id, status = settlement.delivery_id, settlement.status
+    due: float | None = None
+    stops = settled = None
+    if status == DEAD:
+        stops, settled = settlement.stops, now
+    else:
+        due = now if settlement.due is None else settlement.due
+        ledger.news.add("work")
+    row = (status, due, settlement.error, stops, settled, delivery_id)
+    ledger.write(f"settle {status}", _OTHERWISE, row)
+    ledger.witness = (_IS_SETTLED, (delivery_id, status, settlement.attempt))
+    if status == DEAD and settlement.stops:
+        stop_event(ledger, delivery_id, settlement.event_id, now)
