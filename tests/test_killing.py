@@ -16,11 +16,11 @@ from twisted.internet.defer import Deferred
 from twisted.internet.error import ProcessDone
 from twisted.internet.protocol import ProcessProtocol
 from twisted.python.failure import Failure
-from twisted.trial.unittest import TestCase
+from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 import tests
 from tests.killing.daemon import key_of, read_journal, user_of
-from tests.killing.shop import Call, complaints
+from tests.killing.shop import INVOICE, ORDERED, Call, complaints
 
 SEED = 20270115
 KILLS = 50
@@ -84,6 +84,96 @@ class Nursery(ProcessProtocol):
         waiting = self.wait(lambda: False)
         os.kill(self._pid, signal.SIGKILL)
         await waiting
+
+
+class ComplaintsTests(SynchronousTestCase):
+    """What is complained of, shown on accounts that are made up."""
+
+    ORDERS = {"order 1": "bob", "order 2": "bob"}
+
+    def setUp(self) -> None:
+        """Make an account of which there is nothing to complain."""
+        self.calls = [
+            Call(key, handler, 1, f"{key}/{handler}") for key in self.ORDERS for handler in ORDERED
+        ]
+        self.calls += [
+            Call(INVOICE + key, "send", 1, f"{INVOICE}{key}/send") for key in self.ORDERS
+        ]
+        self.deliveries = [(call.key, call.handler, "done") for call in self.calls]
+        self.booked = [(key,) for key in self.ORDERS]
+
+    def complaints(self) -> list[str]:
+        """Give what there is to complain of."""
+
+        def query(sql: str) -> list[Any]:
+            return self.booked if "booked" in sql else self.deliveries
+
+        return list(complaints(self.ORDERS, self.calls, query))
+
+    def test_nothing(self) -> None:
+        """Where every promise was kept there is nothing to complain of."""
+        self.assertEqual([], self.complaints())
+
+    def test_again_at_once(self) -> None:
+        """A handler that is called again before the next phase is no reason to complain."""
+        self.calls.insert(1, Call("order 1", "check", 2, "order 1/check"))
+
+        self.assertEqual([], self.complaints())
+
+    def test_lost(self) -> None:
+        """A delivery that is not done, or not there, is lost."""
+        for lost in ([("order 1", "check", "pending")], []):
+            self.deliveries[:1] = lost
+
+            self.assertIn("lost: [('order 1', 'check', 'done')]", self.complaints())
+
+    def test_never_called(self) -> None:
+        """A handler that was done without a call is complained of."""
+        del self.calls[0]
+
+        self.assertEqual(["never called for order 1: ['check']"], self.complaints())
+
+    def test_doubled(self) -> None:
+        """An effect that is there twice, or not at all, is complained of."""
+        for booked in ([("order 1",)] * 2 + [("order 2",)], [("order 2",)]):
+            self.booked = booked
+
+            self.assertIn("booked", self.complaints()[0])
+
+    def test_notified_twice(self) -> None:
+        """A second call of what is to be called at most once is complained of."""
+        place = [call.handler for call in self.calls].index("notify")
+        self.calls.insert(place, Call("order 1", "notify", 2, "order 1/notify"))
+
+        self.assertIn("notified 2 times of order 1", self.complaints())
+
+    def test_phases(self) -> None:
+        """A call after one of a later phase is complained of."""
+        self.calls.insert(6, Call("order 1", "check", 2, "order 1/check"))
+
+        self.assertIn("phases of order 1 not in order: [0, 0, 1, 1, 1, 2, 0]", self.complaints())
+
+    def test_lanes(self) -> None:
+        """An order that was begun before the one before it was done is complained of."""
+        self.calls.insert(1, Call("order 2", "check", 1, "order 2/check"))
+
+        self.assertTrue(any("orders of bob" in each for each in self.complaints()))
+
+    def test_attempts(self) -> None:
+        """An attempt that was made twice is complained of."""
+        self.calls.insert(1, self.calls[0])
+
+        self.assertEqual(["attempts of ('order 1', 'check'): [1, 1]"], self.complaints())
+
+    def test_idempotency_keys(self) -> None:
+        """A key that changes, or that two deliveries have, is complained of."""
+        changed = [Call("order 1", "check", 2, "another"), *self.calls[1:]]
+        shared = [Call("order 1", "check", 1, "order 2/check"), *self.calls[1:]]
+        for calls in ([self.calls[0], *changed], shared):
+            self.calls = calls
+
+            self.assertIn("idempotency key", "".join(self.complaints()))
+            self.setUp()
 
 
 class KillingTests(TestCase):

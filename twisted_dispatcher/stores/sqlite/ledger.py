@@ -186,11 +186,11 @@ class Ledger:
         ((event_id, delivery_id),) = self.read(_LAST_IDS)
         return event_id or 0, delivery_id or 0
 
-    def number_of(self, worker: Worker) -> int | None:
+    def number_of(self, worker_id: str) -> int | None:
         """Give the number of a worker, by which its deliveries know it, or None for a stranger."""
-        number = self._numbers.get(worker.id)
-        if number is None and (rows := self.read(_NUMBER, (worker.id,))):
-            number = self._numbers[worker.id] = rows[0][0]
+        number = self._numbers.get(worker_id)
+        if number is None and (rows := self.read(_NUMBER, (worker_id,))):
+            number = self._numbers[worker_id] = rows[0][0]
         return number
 
     def vouched_number_of(self, worker: Worker, now: float) -> int:
@@ -200,7 +200,7 @@ class Ledger:
         `release_dead` looks for what known workers run. So one that was never heard of, or has
         been forgotten, gets a number here, and is believed to be alive no longer than now.
         """
-        number = self.number_of(worker)
+        number = self.number_of(worker.id)
         if number is None:
             self.write("vouch", _VOUCH, (worker.id, now))
             ((number,),) = self.read(_NUMBER, (worker.id,))

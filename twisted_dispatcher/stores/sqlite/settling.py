@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from itertools import islice
 
@@ -69,18 +70,17 @@ def held_among(ledger: Ledger, asked: Sequence[tuple[Settlement, Worker]]) -> Se
 
     It is counted first, and looked at one by one only when some are not held.
     """
-    ids: dict[tuple[int, int | None], list[int]] = {}
+    ids: dict[tuple[int, str], list[int]] = defaultdict(list)
     for each, worker in asked:
-        number = ledger.number_of(worker)
-        ids.setdefault((each.attempt, number), []).append(each.delivery_id)
+        ids[each.attempt, worker.id].append(each.delivery_id)
     if all(
-        ledger.read_about(_COUNT_HELD, own, *attempt)[0][0] == len(own)
-        for attempt, own in ids.items()
+        ledger.read_about(_COUNT_HELD, own, attempt, ledger.number_of(worker_id)) == [(len(own),)]
+        for (attempt, worker_id), own in ids.items()
     ):
         return range(len(asked))
     places: dict[int, int] = {}
     for place, (each, worker) in enumerate(asked):
-        attempt = (each.delivery_id, each.attempt, ledger.number_of(worker))
+        attempt = (each.delivery_id, each.attempt, ledger.number_of(worker.id))
         if each.delivery_id not in places and ledger.read(_IS_HELD, attempt):
             places[each.delivery_id] = place
     return list(places.values())
