@@ -514,3 +514,15 @@ class PayloadGone(StoreError, ValueError):
 
 class TransactionMisused(StoreError, RuntimeError):
     """A handler's transaction was ended by the handler, or used after its end."""
+
+
+# Configurations of trigger sessions in files
+
+
+class InvalidConfigurationFile(DispatcherError, ValueError):
+    """A file with a configuration of trigger sessions has faults; nothing of it is used."""
+
+    def __init__(self, path: str, faults: Iterable[str]) -> None:
+        self.path = path
+        self.faults = tuple(faults)
+        super().__init__("\n".join((f"{path} cannot be used until this is mended:", *self.faults)))
