@@ -22,7 +22,7 @@ from typing import Any
 
 import attrs
 
-from twisted_dispatcher.triggers.cycles import cycles_in
+from twisted_dispatcher.triggers.cycles import cycles_of
 from twisted_dispatcher.triggers.links import TaskLinks, links_of, tasks_after
 
 NEVER_RUNS = "never runs"
@@ -125,18 +125,16 @@ def _cycles(links: Mapping[str, TaskLinks]) -> Iterator[Finding]:
         name: [other for other in others if links[other].and_every == name]
         for name, others in followers.items()
     }
-    endless = [*cycles_in(every)]
+    endless = cycles_of(every)
     for cycle in endless:
         what = "each run of one makes the next one run, without an end"
-        yield Finding(ENDLESS, cycle, f"{_shown(cycle)}: {what}; let one of them not be andEvery")
-    for cycle in cycles_in(followers):
+        cure = "let one of them not be andEvery"
+        yield Finding(ENDLESS, cycle[:-1], f"{' -> '.join(cycle)}: {what}; {cure}")
+    for cycle in cycles_of(followers):
         if cycle not in endless:
             what = "each waits for the one before"
-            yield Finding(CYCLE, cycle, f"{_shown(cycle)}: {what}; take one out of an after")
-
-
-def _shown(cycle: tuple[str, ...]) -> str:
-    return " -> ".join((*cycle, cycle[0]))
+            cure = "take one out of an after"
+            yield Finding(CYCLE, cycle[:-1], f"{' -> '.join(cycle)}: {what}; {cure}")
 
 
 def _never_run(links: Mapping[str, TaskLinks], fired: frozenset[str]) -> Iterator[Finding]:
