@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from itertools import pairwise
 from typing import Any
 
 from hypothesis import given
@@ -169,7 +170,7 @@ class CycleTests(SynchronousTestCase):
         cycles = cycles_of({node: sorted(others) for node, others in edges.items()})
 
         for cycle in cycles:
-            for one, other in zip(cycle, cycle[1:]):
+            for one, other in pairwise(cycle):
                 self.assertIn(other, edges[one])
         found = {knot for knot in _knots(edges) if any(knot.issuperset(each) for each in cycles)}
         self.assertEqual(found, _knots(edges))

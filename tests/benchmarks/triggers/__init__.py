@@ -1,0 +1,1 @@
+"""Benchmarks of trigger sessions, on both stores."""

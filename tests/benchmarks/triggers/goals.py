@@ -1,0 +1,27 @@
+"""What is wanted of trigger sessions: a table of goals, and of what it may never fall below."""
+
+from __future__ import annotations
+
+from tests.benchmarks.durable.goals import at_least, at_most
+from tests.benchmarks.durable.places import STORES
+from tests.benchmarks.goals import Goal
+from tests.benchmarks.triggers.speed import FEW_RUNS, MANY_RUNS
+
+
+def goals() -> list[Goal]:
+    """Gives all that is wanted; the rates are those of the ancestor, which had no disk."""
+    return [goal for store in STORES for goal in on_either(store)]
+
+
+def on_either(store: str) -> list[Goal]:
+    """Gives what is wanted on any store."""
+    fires, sessions = ("ours, 100 sessions", None), ("ours, 100 at once", None)
+    return [
+        at_least("fires/s, 100 sessions", "fires", store, fires, (4500, 2000)),
+        at_least("sessions/s, 100 at once", "sessions", store, sessions, (300, 200)),
+        *(
+            at_most(f"last / first hundred of {runs:,}", "growing", store, figure, (1.2, 1.5))
+            for runs in (FEW_RUNS, MANY_RUNS)
+            for figure in [f"{runs:,} runs"]
+        ),
+    ]
