@@ -40,7 +40,7 @@ class SelfSkippingTask(TriggerTask):
 
 
 class SelfRetryingTask(TriggerTask):
-    """Retries itself as often as the kwarg ``max`` of ``retries`` says, and then passes through."""
+    """Retries itself as often as the kwarg ``max`` of ``retries`` says, then passes through."""
 
     def _run(self, context: Any) -> dict[str, Any]:
         kwargs = context.trigger_kwargs

@@ -118,3 +118,19 @@ def _text(name: str) -> str:
         character if character.isalnum() or character in " _-.:/" else f"#{ord(character)};"
         for character in str(name)
     )
+
+
+def status_diagram(moves: Mapping[tuple[str, str], str], resolved: Collection[str]) -> str:
+    """
+    Draw the statuses of an instance and the moves between them, as a Mermaid state diagram.
+
+    :param moves: from a status, by what happens, to a status; see `statuses.MOVES`.
+    :param resolved: the statuses at which an instance is done with.
+    """
+    first = next(iter(moves))[0]
+    lines = [f"[*] --> {first}"]
+    lines += [f"{before} --> {after}: {what}" for (before, what), after in moves.items()]
+    lines += [
+        f"{status} --> [*]" for status in dict.fromkeys(moves.values()) if status in resolved
+    ]
+    return "\n".join(("stateDiagram-v2", *(f"    {line}" for line in lines), ""))

@@ -7,7 +7,6 @@ from statistics import median
 
 from attrs import frozen
 
-from tests.benchmarks.durable.keys import ascending
 from tests.benchmarks.durable.places import Place
 from tests.benchmarks.durable.raw import insert_and_finish, raw_of
 from tests.benchmarks.durable.scenarios import Kind
