@@ -124,6 +124,18 @@ class UnknownHandler(DispatcherError, KeyError):
         )
 
 
+# Configurations of trigger sessions in files
+
+
+class InvalidConfigurationFile(DispatcherError, ValueError):
+    """A file with a configuration of trigger sessions has faults; nothing of it is used."""
+
+    def __init__(self, path: str, faults: Iterable[str]) -> None:
+        self.path = path
+        self.faults = tuple(faults)
+        super().__init__("\n".join((f"{path} cannot be used until this is mended:", *self.faults)))
+
+
 # Running
 
 
@@ -516,13 +528,119 @@ class TransactionMisused(StoreError, RuntimeError):
     """A handler's transaction was ended by the handler, or used after its end."""
 
 
-# Configurations of trigger sessions in files
+# Trigger sessions
 
 
-class InvalidConfigurationFile(DispatcherError, ValueError):
-    """A file with a configuration of trigger sessions has faults; nothing of it is used."""
+class TriggerError(DispatcherError):
+    """The base of what goes wrong with trigger sessions."""
 
-    def __init__(self, path: str, faults: Iterable[str]) -> None:
-        self.path = path
+
+class InvalidConfiguration(TriggerError, ValueError, TypeError):
+    """A configuration of tasks has faults; nothing of it was stored."""
+
+    def __init__(self, faults: Iterable[str]) -> None:
         self.faults = tuple(faults)
-        super().__init__("\n".join((f"{path} cannot be used until this is mended:", *self.faults)))
+        listed = "\n".join(f"- {fault}" for fault in self.faults)
+        super().__init__(f"mend the configuration of tasks, nothing was stored:\n{listed}")
+
+
+class InvalidSession(TriggerError, ValueError, TypeError):
+    """What should name a session, a trigger, or kwargs cannot be one."""
+
+
+class UnknownSession(TriggerError, KeyError):
+    """No session has the given uid."""
+
+    def __init__(self, uid: str) -> None:
+        self.uid = uid
+        super().__init__(
+            f"there is no session {uid!r}: mend the uid, call update_configuration() first, or "
+            "make the manager with create=True"
+        )
+
+
+class UnknownInstance(TriggerError, KeyError):
+    """A session has no instance of the given name."""
+
+    def __init__(self, uid: str, name: object) -> None:
+        self.uid = uid
+        self.name = name
+        super().__init__(
+            f"session {uid!r} has no instance {name!r}: give the name of an instance, such as "
+            "'t_task#0'"
+        )
+
+
+class UnknownTask(TriggerError, KeyError):
+    """A session has no task of the given name."""
+
+    def __init__(self, uid: str, name: object) -> None:
+        self.uid = uid
+        self.name = name
+        super().__init__(
+            f"session {uid!r} has no task {name!r}: mend the name, or add it with "
+            "update_configuration()"
+        )
+
+
+class WrongInstanceStatus(TriggerError, ValueError):
+    """An instance's status does not allow what was asked for."""
+
+    def __init__(self, name: str, status: str, wish: str) -> None:
+        self.name = name
+        self.status = status
+        super().__init__(
+            f"instance {name!r} is {status}, and cannot be {wish}: that is for instances that "
+            "are failed"
+        )
+
+
+class MaxRetriesExceeded(TriggerError):
+    """A task has retried itself as often as it may; its cause is what it failed with."""
+
+
+class TaskNotImportable(TriggerError, ImportError, ValueError):
+    """The code of a task cannot be imported."""
+
+
+class NotATask(TriggerError, TypeError):
+    """What `run` names is neither a TriggerTask nor a callable."""
+
+
+class InvalidResult(TriggerError, ValueError):
+    """A task has returned something that is not a mapping."""
+
+
+class InvalidKwargs(TriggerError, ValueError):
+    """Trigger kwargs have not passed the filters of a task."""
+
+
+class WorkerDied(TriggerError):
+    """The workers of an instance died again and again while it ran."""
+
+
+class TaskTimeout(TriggerError, TimeoutError):
+    """A task ran for longer than its timeout."""
+
+
+class UnknownType(TriggerError, KeyError):
+    """A registry has nothing under the given name."""
+
+    def __init__(self, kind: str, name: object, known: Iterable[str]) -> None:
+        self.name = name
+        names = ", ".join(sorted(known)) or "none"
+        super().__init__(
+            f"no {kind} is registered as {name!r} (there are: {names}): mend the name, or "
+            "register it by an entry point or with register()"
+        )
+
+
+class StoreWithoutTriggers(TriggerError, TypeError):
+    """A store cannot keep trigger sessions."""
+
+    def __init__(self, store: object) -> None:
+        self.store = store
+        super().__init__(
+            f"{store!r} has no attribute 'triggers' that provides ITriggerStore: use a store of "
+            "open_store(), or add it"
+        )

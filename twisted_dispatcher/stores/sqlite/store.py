@@ -39,6 +39,7 @@ from twisted_dispatcher.stores.sqlite.opening import (
 )
 from twisted_dispatcher.stores.sqlite.settling import settle_all
 from twisted_dispatcher.stores.sqlite.transacting import transact
+from twisted_dispatcher.stores.sqlite.triggers import SQLiteTriggers
 from twisted_dispatcher.stores.urls import sqlite_path
 
 # For so many seconds a store that another connection has locked is tried again.
@@ -95,6 +96,7 @@ class SQLiteStore:
     time, and queries are answered; what is to be written is tried again for ten seconds, and fails
     with `StoreLocked` then.
 
+    :ivar triggers: keeps trigger sessions; see `ITriggerStore`.
     :ivar on_point: for tests: what is called at every crash point; see `stores.sqlite.ledger`.
     """
 
@@ -109,6 +111,7 @@ class SQLiteStore:
         self._desk = Desk(self._ledger, self._reader, name)
         self._writing = Gathering(self._desk.write, reactor, PATIENCE, self._closed, self._tell)
         self._reading = Gathering(self._desk.read, reactor, PATIENCE, self._closed, _nothing)
+        self.triggers = SQLiteTriggers(self._writing, self._reading)
         others = connection if path is not None else None
         self._listeners = Listeners(self._writing, others)
 

@@ -1,0 +1,65 @@
+"""`ITriggerStore`: the seam behind which trigger sessions live."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from zope.interface import Interface
+
+from twisted_dispatcher.records import Accepted, Worker
+from twisted_dispatcher.triggerrecords import (
+    InstanceRow,
+    SessionRow,
+    SessionStep,
+    SessionSummary,
+)
+
+
+class ITriggerStore(Interface):
+    """
+    The place where sessions live: the attribute ``triggers`` of an `IStore` that can keep them.
+
+    What `IStore` says of threads, time, Deferreds, group commit and ways of failing holds here
+    too.
+    """
+
+    def change(
+        step: SessionStep, worker: Worker, now: float
+    ) -> Deferred[tuple[Any, Sequence[Accepted]]]:
+        """
+        Load a session, take a step, store what it has become, and accept events: all or nothing.
+
+        Steps of one session are taken one after another, each on what the one before has left,
+        whoever asks for them. How long a step takes does not depend on how many resolved
+        instances the session has.
+
+        :return: a Deferred that fires with the step's answer and what became of its events. It
+            fails with what the step raised; nothing of it is stored then, and steps that were
+            asked for beside it are not harmed.
+        """
+
+    def session(uid: str, live: bool = False) -> Deferred[tuple[SessionRow, list[InstanceRow]]]:
+        """
+        Give a session with its instances, as they stand at one time.
+
+        :param live: only the instances that are not resolved.
+        :return: the Deferred fails with `UnknownSession`.
+        """
+
+    def active(uid: str) -> Deferred[int]:
+        """Tell how many instances of a session are scheduled or running."""
+
+    def sessions(
+        prefix: str = "", after: str = "", limit: int = 100
+    ) -> Deferred[list[SessionSummary]]:
+        """
+        List sessions by their uids, in order.
+
+        :param prefix: only those whose uid begins so.
+        :param after: only those that stand behind this uid.
+        """
+
+    def forget(uid: str) -> Deferred[bool]:
+        """Delete a session with all its instances; the Deferred fires with whether it was there."""
