@@ -26,6 +26,7 @@ source = "web"
 
 ["t alert"]
 andEvery = 'page'
+after = []
 run = "survey.tasks:Alert"
 withParams.page.limit = 3
 """
@@ -37,6 +38,7 @@ TASKS = {
     },
     "t alert": {
         "andEvery": "page",
+        "after": [],
         "run": "survey.tasks:Alert",
         "withParams": {"page": {"limit": 3}},
     },
@@ -117,14 +119,15 @@ class FileTests(SynchronousTestCase):
 
     def test_twice_in_json(self) -> None:
         """What stands twice in JSON, so that one of the two would be lost, is refused."""
-        text = '{"t": {"run": "a",\n"run": "b"},\n"u": {},\n"u": {}}'
+        text = '{"t": {"after": [], "run": "a",\n"run": "b"},\n"u": {},\n"u": {"run": 1}}'
         faults = self.refused("a.json", text)
 
         self.assertEqual(
             faults,
             (
-                ":2: t.run stands here for the second time: remove one",
-                ":4: u stands here for the second time: remove one",
+                ":2: t.run stands here twice: remove one",
+                ":4: u stands here twice: remove one",
+                ":4: task 'u': 'after' is missing",
             ),
         )
 
@@ -135,9 +138,44 @@ class FileTests(SynchronousTestCase):
         self.assertEqual(
             faults,
             (
-                ":1: t has no directives: write a table of them, not list",
-                ":2: u has no directives: write a table of them, not int",
+                ":1: task 't': the directives are a mapping, not ['a']",
+                ":2: task 'u': the directives are a mapping, not 1",
             ),
+        )
+
+    def test_faults_of_directives(self) -> None:
+        """What is wrong with directives is told with their lines, all of it in one error."""
+        faults = self.refused(
+            "a.toml",
+            "[t]\nafter = 'a'\nrun = 'm:n'\n[u]\nandEvery = 1\nrun = 'm:n'\ntimeout = 0\n",
+        )
+
+        self.assertEqual(
+            faults,
+            (
+                ":2: task 't': 'after' is a list of triggers, not a text: write ['a']",
+                ":4: task 'u': 'after' is missing",
+                ":5: task 'u': 'andEvery' is the name of one trigger, not 1",
+                ":7: task 'u': 'timeout' is a number of seconds above 0, not 0",
+            ),
+        )
+
+    def test_circles(self) -> None:
+        """Tasks that would run each other for ever are refused, with a line."""
+        every = "after = []\nrun = 'm:n'\nandEvery = "
+        (fault,) = self.refused("a.toml", f"[t]\n{every}'u'\n[u]\n{every}'t'\n")
+
+        self.assertTrue(fault.startswith(":4: 't' -> 'u' -> 't': each of"), fault)
+
+    def test_run_and_using(self) -> None:
+        """What somebody else says against a run or a using is told with its line."""
+        path = self.written("a.json", '{"t": {"after": [],\n"run": "x",\n"using": "y"}}')
+        with self.assertRaises(InvalidConfigurationFile) as caught:
+            load_configuration(path, "'run' is no {}".format, "'using' is no {}".format)
+
+        self.assertEqual(
+            caught.exception.faults,
+            (f"{path}:2: task 't': 'run' is no x", f"{path}:3: task 't': 'using' is no y"),
         )
 
     def test_no_object(self) -> None:
@@ -201,8 +239,9 @@ class PlaceTests(SynchronousTestCase):
                 ("t_import", "withParams"): 6,
                 ("t alert",): 9,
                 ("t alert", "andEvery"): 10,
-                ("t alert", "run"): 11,
-                ("t alert", "withParams"): 12,
+                ("t alert", "after"): 11,
+                ("t alert", "run"): 12,
+                ("t alert", "withParams"): 13,
             },
         )
 

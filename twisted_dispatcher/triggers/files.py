@@ -27,10 +27,12 @@ from typing import Any, NoReturn
 import attrs
 
 from twisted_dispatcher.errors import InvalidConfigurationFile
+from twisted_dispatcher.triggers.configuration import Complain, faults_of
 from twisted_dispatcher.triggers.places import Place, json_places, lines_of, toml_places
 
 Directives = dict[str, Any]
 
+_QUOTED = re.compile(r"'(\w+)'")
 _TOML_PLACE = re.compile(r" \(at line (\d+), column (\d+)\)")
 
 
@@ -49,7 +51,7 @@ class ConfigurationText:
 
     :ivar tasks: the directives of each task.
     :ivar lines: the line of each task and of each directive.
-    :ivar faults: what is wrong already, each with its line.
+    :ivar faults: what is wrong already that only a file can have, each with its line.
     """
 
     path: str
@@ -57,30 +59,49 @@ class ConfigurationText:
     lines: Mapping[Place, int]
     faults: tuple[str, ...] = ()
 
+    def place_of(self, fault: str) -> Place:
+        """Find out which task a fault of `faults_of` is about, and which of its directives."""
+        for task in self.tasks:
+            if fault.startswith(f"{task!r} -> "):
+                return (task, "andEvery")
+            start = f"task {task!r}: "
+            if fault.startswith(start):
+                named = _QUOTED.findall(fault, len(start))
+                return (task, *(name for name in named[:1] if (task, name) in self.lines))
+        return ()
+
     def fault(self, place: Place, message: str) -> str:
         """Give a fault with the file, and the line of the nearest place that is known."""
-        known = next((place[:n] for n in (2, 1) if place[:n] in self.lines), None)
+        known = next((place[:n] for n in (2, 1) if place[:n] in self.lines), ())
         line = f":{self.lines[known]}" if known else ""
         return f"{self.path}{line}: {message}"
 
 
-def load_configuration(path: str | PathLike[str]) -> dict[str, Directives]:
+def load_configuration(
+    path: str | PathLike[str],
+    run_fault: Complain | None = None,
+    using_fault: Complain | None = None,
+) -> dict[str, Directives]:
     """
     Read a configuration for `TriggerManager.update_configuration` from a file.
 
     :param path: its name ends in ``.json`` or ``.toml``; the file is UTF-8.
+    :param run_fault: says what is wrong with a ``run``, or None.
+    :param using_fault: the same for a ``using``.
     :raises InvalidConfigurationFile: with all that is wrong in it.
     :raises OSError: when it cannot be opened.
     """
     text = read_configuration(path)
-    if text.faults:
-        raise InvalidConfigurationFile(text.path, text.faults)
+    faults = faults_of(text.tasks, run_fault, using_fault)
+    if faults or text.faults:
+        located = (text.fault(text.place_of(fault), fault) for fault in faults)
+        raise InvalidConfigurationFile(text.path, (*text.faults, *located))
     return text.tasks
 
 
 def read_configuration(path: str | PathLike[str]) -> ConfigurationText:
     """
-    Read a file as far as it can be read, without judging its directives.
+    Read a file without judging its directives.
 
     :raises InvalidConfigurationFile: when it is no text of its kind at all.
     :raises OSError: when it cannot be opened.
@@ -100,27 +121,10 @@ def read_configuration(path: str | PathLike[str]) -> ConfigurationText:
         _refuse(name, _syntax_fault(error), error)
     if not isinstance(tasks, dict):
         _refuse(name, ':1: this is no object: write {"task\'s name": {directives}, ...}')
-    return _judged(name, tasks, *lines_of(form.places(text)))
-
-
-def _judged(
-    name: str, tasks: dict[str, Any], lines: Mapping[Place, int], twice: list[Place]
-) -> ConfigurationText:
-    """Find the faults that only a file can have, or that keep its directives from being read."""
-    text = ConfigurationText(name, tasks, lines)
-    faults = [
-        text.fault(place, f"{'.'.join(place)} stands here for the second time: remove one")
-        for place in twice
-    ]
-    faults += [
-        text.fault(
-            (task,),
-            f"{task} has no directives: write a table of them, not {type(directives).__name__}",
-        )
-        for task, directives in tasks.items()
-        if not isinstance(directives, dict)
-    ]
-    return attrs.evolve(text, faults=tuple(faults))
+    lines, twice = lines_of(form.places(text))
+    read = ConfigurationText(name, tasks, lines)
+    faults = (read.fault(place, f"{'.'.join(place)} stands here twice") for place in twice)
+    return attrs.evolve(read, faults=tuple(f"{fault}: remove one" for fault in faults))
 
 
 def _format_of(name: str) -> _Format:
