@@ -188,3 +188,21 @@ CONTEXT = click.option(
     metavar="JSON",
     help="What the event's context shall be from now on, as a JSON object.",
 )
+
+# Of what looks into configurations of trigger sessions
+
+CONFIGURATION = click.argument(
+    "path", metavar="FILE", type=click.Path(exists=True, dir_okay=False)
+)
+FIRED = click.option(
+    "--trigger",
+    "fired",
+    multiple=True,
+    metavar="NAME",
+    help="A trigger that is fired from outside; give all of them, each with this option.",
+)
+WITHOUT_CODE = click.option(
+    "--without-code",
+    is_flag=True,
+    help="Do not look whether the code of the tasks can be imported here.",
+)
