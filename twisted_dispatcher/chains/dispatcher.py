@@ -452,9 +452,11 @@ class ChainDispatcher:
     async def _start(self, renamed: dict[str, str]) -> None:
         configuration = self.configuration
         going = [state for state in configuration.states if not configuration.is_end(state)]
-        await self.store.adopt(
-            self.chain_type, configuration.definition, renamed, going, self._backstage.now()
-        )
+        definition = configuration.definition
+        adopted = 1
+        while adopted and self._running:
+            now = self._backstage.now()
+            adopted = await self.store.adopt(self.chain_type, definition, renamed, going, now)
         if self._running:
             self._schedule.start()
             self._became(True)
