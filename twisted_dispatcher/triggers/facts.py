@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Union
 
 import attrs
 
@@ -158,23 +157,23 @@ class Overdue:
     instance: str
 
 
-Fact = Union[
-    Configure,
-    Fire,
-    Hear,
-    Link,
-    Start,
-    GiveBack,
-    End,
-    Retry,
-    Replay,
-    Skip,
-    SetStatus,
-    Note,
-    ResolveLogs,
-    NoteSession,
-    Overdue,
-]
+Fact = (
+    Configure
+    | Fire
+    | Hear
+    | Link
+    | Start
+    | GiveBack
+    | End
+    | Retry
+    | Replay
+    | Skip
+    | SetStatus
+    | Note
+    | ResolveLogs
+    | NoteSession
+    | Overdue
+)
 
 
 @attrs.frozen
