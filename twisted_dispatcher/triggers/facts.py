@@ -16,10 +16,12 @@ class Configure:
     Tasks are added, or replaced as a whole.
 
     :ivar latest: what triggers of other sessions were fired with before.
+    :ivar types: the names of the manager and the storage of whoever configures.
     """
 
     tasks: Mapping[str, TaskConfig]
     latest: Mapping[str, str] = attrs.field(factory=dict)
+    types: tuple[str, str] = ("default", "default")
 
 
 @attrs.frozen
@@ -28,6 +30,23 @@ class Fire:
 
     trigger: str
     kwargs: str
+
+
+@attrs.frozen
+class FireLater:
+    """A trigger is to fire after some seconds; `timer` names this once and for all."""
+
+    timer: str
+    trigger: str
+    kwargs: str
+    delay: float
+
+
+@attrs.frozen
+class Due:
+    """The time of a trigger has come."""
+
+    timer: str
 
 
 @attrs.frozen
@@ -160,6 +179,8 @@ class Overdue:
 Fact = (
     Configure
     | Fire
+    | FireLater
+    | Due
     | Hear
     | Link
     | Start
@@ -190,6 +211,14 @@ class Deadline:
     """An instance is to be looked at after some seconds."""
 
     instance: str
+    delay: float
+
+
+@attrs.frozen
+class Timer:
+    """A timer runs for some seconds."""
+
+    name: str
     delay: float
 
 
@@ -225,5 +254,6 @@ class Effects:
     instance: Instance | None = None
     ready: tuple[Ready, ...] = ()
     deadlines: tuple[Deadline, ...] = ()
+    timers: tuple[Timer, ...] = ()
     fired: tuple[Fired, ...] = ()
     relays: tuple[Relay, ...] = ()
