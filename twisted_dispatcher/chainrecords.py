@@ -13,7 +13,7 @@ from hashlib import blake2b
 
 import attrs
 
-from twisted_dispatcher.records import Accepted, NewEvent
+from twisted_dispatcher.records import Accepted, Claim, NewEvent
 
 # A type and an id each, sorted, none twice.
 Pairs = tuple[tuple[str, str], ...]
@@ -90,6 +90,19 @@ class StoredChain:
     created: float
     entered: float
 
+    def is_early(self, now: float) -> bool:
+        """
+        Tell whether it is not to be executed yet.
+
+        The `next_update` of one that has made no transition is when it was made, perhaps by a
+        machine whose clock is ahead.
+        """
+        return self.version > 0 and self.next_update is not None and self.next_update > now
+
+    def is_free(self, now: float) -> bool:
+        """Tell whether it may be locked now."""
+        return not (self.locked_until > now or self.disabled or self.is_early(now))
+
 
 @attrs.frozen
 class FoundChain:
@@ -155,10 +168,12 @@ class Moved:
 
     :ivar held: False when the chain had been taken over; nothing was written then.
     :ivar accepted: what became of the event.
+    :ivar claims: what the worker is to run beside, of events that a work has accepted.
     """
 
     held: bool
     accepted: Accepted | None = None
+    claims: tuple[Claim, ...] = ()
 
 
 @attrs.frozen

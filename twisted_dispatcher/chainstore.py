@@ -44,7 +44,7 @@ class IChainStore(Interface):
         """
 
     def lock(chain_id: str, until: float, now: float) -> Deferred[LockedChain]:
-        """Have a chain for oneself, unless it is disabled, or somebody has it."""
+        """Have a chain for oneself, if it is free; see `StoredChain.is_free`."""
 
     def renew(locks: Sequence[tuple[str, int]], until: float) -> Deferred[None]:
         """Go on having chains, given with their fences, of which none was taken over."""
@@ -67,7 +67,7 @@ class IChainStore(Interface):
         """
 
     def release(release: Release, now: float) -> Deferred[bool]:
-        """Give a chain back; the Deferred fires with whether it was still held."""
+        """Give a chain back; the Deferred fires with whether it was still held, and is there."""
 
     def claim_due(
         chain_type: str, until: float, now: float, limit: int
@@ -125,6 +125,7 @@ class IChainStore(Interface):
         renamed: Mapping[str, str],
         going: Sequence[str],
         now: float,
+        limit: int = 1000,
     ) -> Deferred[int]:
         """
         Put the chains of a type that were made by other definitions under this one.
@@ -132,7 +133,8 @@ class IChainStore(Interface):
         :param renamed: by old states, the states to be in instead.
         :param going: the states that have a way on. Chains that were at their end in one of these
             are due now; those that have none left are at their end.
-        :return: a Deferred that fires with the number of chains of which something was changed.
+        :return: a Deferred that fires with the number of chains that were changed, at most
+            `limit`; ask again until it is 0.
         """
 
     def purge(chain_type: str, before: float, limit: int) -> Deferred[int]:

@@ -489,13 +489,12 @@ class ChainDispatcher:
         plan = await self._plan_states(renamed)
         plan.check()
         configuration = self.configuration
-        await self.store.adopt(
-            self.chain_type,
-            configuration.definition,
-            self._renamed(renamed),
-            configuration.going,
-            self._backstage.now(),
-        )
+        definition, going = configuration.definition, configuration.going
+        every = self._renamed(renamed)
+        adopted = 1
+        while adopted and self._running:
+            now = self._backstage.now()
+            adopted = await self.store.adopt(self.chain_type, definition, every, going, now)
         if self._running:
             self._schedule.start()
             self._became(True)

@@ -176,6 +176,7 @@ class Executor:
             self._locks.forget(run.chain.id)
             raise ChainLost(run.chain.id)
         self._made(run, transition, move)
+        self._backstage.run(moved.claims)
         if moved.accepted is not None:
             self._backstage.set_out(moved.accepted, planned)
 

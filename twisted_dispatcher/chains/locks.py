@@ -72,7 +72,7 @@ class Locks:
         return locked
 
     def accept(self, locked: LockedChain) -> bool:
-        """Take note of a lock that the schedule has got; tell whether the chain is to be executed."""
+        """Take note of a lock that the schedule has got; tell whether to execute the chain."""
         is_new = locked.chain.id not in self._held
         self._hold(locked.chain)
         return is_new

@@ -2,8 +2,8 @@
 What a chain does next, as pure functions: they know no store, no clock and no reactor.
 
 A chain may be executed unless somebody has it, it is disabled, or its `next_update` is to come.
-Its transitions are judged in the order in which they are listed: by what they wait for first, here;
-then by their own `is_valid`, elsewhere. What comes of that says when the schedule looks again.
+Its transitions are judged in the order in which they are listed: by what they wait for first,
+here; then by their own `is_valid`, elsewhere. What comes of that says when the schedule looks again.
 """
 
 from __future__ import annotations
@@ -33,19 +33,9 @@ def obstacle(chain: StoredChain, now: float) -> Exception | None:
         return ChainLocked(chain.id)
     if chain.disabled:
         return ChainDisabled(chain.id)
-    if is_early(chain, now):
+    if chain.is_early(now):
         return ChainNotScheduled(chain.id, utc(chain.next_update))
     return None
-
-
-def is_early(chain: StoredChain, now: float) -> bool:
-    """
-    Tell whether a chain is not to be executed yet.
-
-    The `next_update` of one that has made no transition is when it was made, perhaps by a machine
-    whose clock is ahead.
-    """
-    return chain.version > 0 and chain.next_update is not None and chain.next_update > now
 
 
 # What a transition waits for

@@ -1,8 +1,8 @@
-"""What other users of a dispatcher's store need of it, to accept events within writes of theirs."""
+"""What other users of a dispatcher's store need of it: to accept events within their writes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -16,7 +16,7 @@ from twisted_dispatcher.durable.planning import PlannedEvent, Planner
 from twisted_dispatcher.durable.transactions import AcceptIn, Transaction
 from twisted_dispatcher.durable.worker import DeliveryWorker
 from twisted_dispatcher.interfaces import IStore
-from twisted_dispatcher.records import Accepted, Worker
+from twisted_dispatcher.records import Accepted, Claim, Worker
 from twisted_dispatcher.registration.keywords import check_known
 
 
@@ -67,6 +67,10 @@ class Backstage:
     def set_out(self, accepted: Accepted, planned: PlannedEvent) -> None:
         """Run what of a stored event is to be run here, in memory too."""
         self._departures.acceptance_of(self._departures.set_out([accepted], planned))
+
+    def run(self, claims: Iterable[Claim]) -> None:
+        """Run deliveries that the store has given to `acceptor`."""
+        self._worker.run(claims)
 
     def transaction(self, store: Any) -> Transaction:
         """Give a store's side of a transaction as handlers know it."""
