@@ -34,7 +34,7 @@ class AbandonedCartTests(TestCase):
                 (7.0, "ada@example.org", late),
                 (12.0, "dan@example.org", late),
             ],
-            sorted(told.mails),
+            told.mails,
         )
 
     async def test_states(self) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from email.message import EmailMessage
+from io import BytesIO
 from typing import Any
 
-from twisted.internet.defer import Deferred, DeferredList
-from twisted.mail.smtp import sendmail
+from twisted.internet.defer import Deferred
+from twisted.mail.smtp import SMTPSenderFactory
 
 from twisted_dispatcher.chains import Transition
 
@@ -17,47 +19,61 @@ SENDER = "carts@shop.example"
 class Mailer:
     """Hands mails to a mail server."""
 
-    def __init__(self, host: str, port: int, reactor: Any) -> None:
+    def __init__(self, host: str, port: int, reactor: Any, now: Callable[[], datetime]) -> None:
         self._host = host
         self._port = port
         self._reactor = reactor
-        self._under_way: set[Deferred[Any]] = set()
+        self._now = now
+        self._connected: list[Deferred[None]] = []
 
-    def send(self, transition: Transition, sent_at: Any) -> Deferred[Any]:
+    def send(self, transition: Transition) -> Deferred[None]:
         """
         Send the mail of a transition; the callback of the chains.
 
         A crash may have it sent again. The Message-ID is the same then, so that a mail server
         that has seen it can drop it.
 
-        :param sent_at: gives the time.
-        :return: a Deferred that fires when the mail server has taken it.
+        :return: a Deferred that fires when the mail server has taken it, and fails when it has
+            not; then the chain is tried again.
         """
-        mail = message_of(transition, sent_at())
-        sending = sendmail(
-            self._host, SENDER, mail["To"], mail, port=self._port, reactor=self._reactor
-        )
-        self._under_way.add(sending)
-        sending.addBoth(self._sent, sending)
-        return sending  # type: ignore[no-any-return]
-
-    def _sent(self, result: Any, sending: Deferred[Any]) -> Any:
-        self._under_way.discard(sending)
-        return result
+        mail = message_of(transition, self._now())
+        taken: Deferred[None] = Deferred()
+        factory = _Sending(SENDER, mail["To"], BytesIO(mail.as_bytes()), taken, retries=0)
+        self._connected.append(factory.gone)
+        self._reactor.connectTCP(self._host, self._port, factory)
+        return taken
 
     @property
     def is_idle(self) -> bool:
         """Whether no mail is under way."""
-        return not self._under_way
+        return not self._connected
 
-    def when_sent(self) -> Deferred[Any]:
-        """Give a Deferred that fires when all mails that are under way have come to their end."""
-        watched = []
-        for sending in self._under_way:
-            ended: Deferred[None] = Deferred()
-            sending.addBoth(_pass_on, ended)
-            watched.append(ended)
-        return DeferredList(watched)
+    async def when_idle(self) -> None:
+        """Wait until all mails that are under way have come to their end."""
+        while self._connected:
+            await self._connected.pop()
+
+
+class _Sending(SMTPSenderFactory):  # type: ignore[misc]
+    """
+    Sends one mail.
+
+    :ivar gone: fires when its connection is closed.
+    """
+
+    noisy = False
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self.gone: Deferred[None] = Deferred()
+
+    def clientConnectionLost(self, connector: Any, reason: Any) -> None:  # noqa: N802
+        super().clientConnectionLost(connector, reason)
+        self.gone.callback(None)
+
+    def clientConnectionFailed(self, connector: Any, reason: Any) -> None:  # noqa: N802
+        super().clientConnectionFailed(connector, reason)
+        self.gone.callback(None)
 
 
 def message_of(transition: Transition, date: datetime) -> EmailMessage:
@@ -71,8 +87,3 @@ def message_of(transition: Transition, date: datetime) -> EmailMessage:
     mail["Message-ID"] = f"<{transition.idempotency_key.replace('/', '.')}@shop.example>"
     mail.set_content("There is something in your cart: https://shop.example/cart\n")
     return mail
-
-
-def _pass_on(result: Any, ended: Deferred[None]) -> Any:
-    ended.callback(None)
-    return result

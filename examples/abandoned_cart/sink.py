@@ -58,16 +58,41 @@ class _Incoming:
         self._lines.clear()
 
 
+class _Session(SMTP):  # type: ignore[misc]
+    """Somebody who brings mail."""
+
+    def connectionLost(self, reason: Any) -> None:  # noqa: N802
+        super().connectionLost(reason)
+        self.factory.left(self)
+
+
 class Sink(SMTPFactory):  # type: ignore[misc]
     """Serves an inbox."""
 
     noisy = False
+    protocol = _Session
 
     def __init__(self, inbox: Inbox) -> None:
         super().__init__()
         self._inbox = inbox
+        self._sessions: set[Any] = set()
+        self._is_empty: Deferred[None] | None = None
 
-    def buildProtocol(self, addr: Any) -> SMTP:  # noqa: N802
-        protocol = super().buildProtocol(addr)
-        protocol.delivery = self._inbox
-        return protocol
+    def buildProtocol(self, addr: Any) -> Any:  # noqa: N802
+        session = super().buildProtocol(addr)
+        session.delivery = self._inbox
+        self._sessions.add(session)
+        return session
+
+    def left(self, session: Any) -> None:
+        """Take note that somebody has gone."""
+        self._sessions.discard(session)
+        if self._is_empty is not None and not self._sessions:
+            self._is_empty.callback(None)
+
+    def when_empty(self) -> Deferred[None]:
+        """Give a Deferred that fires when everybody has gone; nobody must come any more."""
+        self._is_empty = Deferred()
+        if not self._sessions:
+            self._is_empty.callback(None)
+        return self._is_empty

@@ -34,9 +34,11 @@ class Told:
     """
     What has happened.
 
-    :ivar mails: the day, the recipient and the subject of each mail, in order.
+    :ivar mails: the day, the recipient and the subject of each mail.
     :ivar states: the state in which each cart's chain is at the end, by the customer.
     :ivar watched: the states that a handler of the dispatcher was told of, in order.
+    :ivar histories: the transitions that each chain has made, by the customer.
+    :ivar graph: the states and transitions, with the numbers of chains.
     """
 
     mails: list[tuple[float, str, str]]
@@ -49,12 +51,13 @@ class Told:
 class Play:
     """The shop with all that it needs, and its time."""
 
-    def __init__(self, clock: Clock, mailer: Mailer, store_url: str) -> None:
-        self.clock = clock
+    def __init__(self, reactor: Any, port: int, store_url: str) -> None:
+        self.clock = clock = Clock()
+        clock.advance(OPENING.timestamp())
         self.shop = Shop(clock)
         self.watched: list[str] = []
         self.carts: dict[str, Chain] = {}
-        self._mailer = mailer
+        self._mailer = Mailer("127.0.0.1", port, reactor, self.shop.now)
         self._store = open_store(store_url, reactor=clock)
         self.dispatcher = DurableDispatcher(self._store, ("chain_type", "state"), clock=clock)
         self.dispatcher.on(chain_type=CHAIN_TYPE)(self.watch)
@@ -72,7 +75,7 @@ class Play:
     async def start(self) -> None:
         """Begin to execute chains that are due."""
         self.dispatcher.start()
-        self.chains.start(callback=self._mailer.send, callback_args={"sent_at": self.shop.now})
+        self.chains.start(callback=self._mailer.send)
         await self.settle()
         await self.chains.when_ready()
 
@@ -103,7 +106,7 @@ class Play:
         """Have done what is to be done now, and wait for the mails that are under way."""
         while True:
             if not self._mailer.is_idle:
-                await self._mailer.when_sent()
+                await self._mailer.when_idle()
             elif any(call.getTime() <= self.clock.seconds() for call in self._calls()):
                 self.clock.advance(0)
             else:
@@ -122,9 +125,7 @@ class Play:
 async def play(reactor: Any, store_url: str = "sqlite://") -> Told:
     """Let the story happen, and tell what came of it."""
     async with _inbox(reactor) as (inbox, port):
-        clock = Clock()
-        clock.advance(OPENING.timestamp())
-        shown = Play(clock, Mailer("127.0.0.1", port, reactor), store_url)
+        shown = Play(reactor, port, store_url)
         await shown.start()
         await _happen(shown)
         told = await _tell(shown, inbox)
@@ -153,7 +154,7 @@ async def _tell(shown: Play, inbox: Inbox) -> Told:
         histories[name] = [each.transition for each in entries]
     counts = await shown.ask(shown.chains.counts)
     return Told(
-        [(_day_of(mail), mail["To"], mail["Subject"]) for mail in inbox.mails],
+        sorted((_day_of(mail), mail["To"], mail["Subject"]) for mail in inbox.mails),
         states,
         shown.watched,
         histories,
@@ -170,8 +171,10 @@ def _day_of(mail: Any) -> float:
 async def _inbox(reactor: Any) -> AsyncIterator[tuple[Inbox, int]]:
     """Run a mail server on the loopback interface."""
     inbox = Inbox()
-    listening = reactor.listenTCP(0, Sink(inbox), interface="127.0.0.1")
+    sink = Sink(inbox)
+    listening = reactor.listenTCP(0, sink, interface="127.0.0.1")
     try:
         yield inbox, listening.getHost().port
     finally:
         await listening.stopListening()
+        await sink.when_empty()
