@@ -54,7 +54,7 @@ class Mailer:
             await self._connected.pop()
 
 
-class _Sending(SMTPSenderFactory):  # type: ignore[misc]
+class _Sending(SMTPSenderFactory):
     """
     Sends one mail.
 
@@ -64,15 +64,15 @@ class _Sending(SMTPSenderFactory):  # type: ignore[misc]
     noisy = False
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
-        super().__init__(*arguments, **named)
+        super().__init__(*arguments, **named)  # type: ignore[no-untyped-call]
         self.gone: Deferred[None] = Deferred()
 
     def clientConnectionLost(self, connector: Any, reason: Any) -> None:  # noqa: N802
-        super().clientConnectionLost(connector, reason)
+        super().clientConnectionLost(connector, reason)  # type: ignore[no-untyped-call]
         self.gone.callback(None)
 
     def clientConnectionFailed(self, connector: Any, reason: Any) -> None:  # noqa: N802
-        super().clientConnectionFailed(connector, reason)
+        super().clientConnectionFailed(connector, reason)  # type: ignore[no-untyped-call]
         self.gone.callback(None)
 
 

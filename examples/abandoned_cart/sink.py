@@ -7,7 +7,9 @@ from email.message import Message
 from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
+from twisted.internet.protocol import connectionDone
 from twisted.mail.smtp import SMTP, IMessage, IMessageDelivery, SMTPFactory
+from twisted.python.failure import Failure
 from zope.interface import implementer
 
 
@@ -58,28 +60,28 @@ class _Incoming:
         self._lines.clear()
 
 
-class _Session(SMTP):  # type: ignore[misc]
+class _Session(SMTP):
     """Somebody who brings mail."""
 
-    def connectionLost(self, reason: Any) -> None:  # noqa: N802
-        super().connectionLost(reason)
+    def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: N802
+        super().connectionLost(reason)  # type: ignore[no-untyped-call]
         self.factory.left(self)
 
 
-class Sink(SMTPFactory):  # type: ignore[misc]
+class Sink(SMTPFactory):
     """Serves an inbox."""
 
     noisy = False
     protocol = _Session
 
     def __init__(self, inbox: Inbox) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._inbox = inbox
         self._sessions: set[Any] = set()
         self._is_empty: Deferred[None] | None = None
 
     def buildProtocol(self, addr: Any) -> Any:  # noqa: N802
-        session = super().buildProtocol(addr)
+        session = super().buildProtocol(addr)  # type: ignore[no-untyped-call]
         session.delivery = self._inbox
         self._sessions.add(session)
         return session
