@@ -9,7 +9,7 @@ is never one of these: it is a result, kept in the `HandlerOutcome`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from twisted.internet import defer
@@ -533,6 +533,57 @@ class UnknownChainType(ChainError, ValueError, KeyError):
         super().__init__(
             f"Couldn't find a configuration for chain_type {chain_type!r} (known: {names}): mend "
             "the name, or add it to 'chains' of the configuration"
+        )
+
+
+class DuplicateChainType(UserWarning):
+    """A type of chain is configured more than once."""
+
+
+class InvalidChainConfiguration(ChainError, ValueError, TypeError):
+    """A configuration of chains has faults."""
+
+    def __init__(self, faults: Iterable[str]) -> None:
+        self.faults = tuple(faults)
+        number = f"{len(self.faults)} faults" if len(self.faults) != 1 else "a fault"
+        listed = "".join(f"\n  - {each}" for each in self.faults)
+        super().__init__(f"the configuration of chains has {number}:{listed}")
+
+
+class UnreadableChainConfiguration(ChainError, ValueError):
+    """A file with a configuration of chains cannot be read."""
+
+    def __init__(self, path: object, reason: str) -> None:
+        self.path = str(path)
+        super().__init__(f"{self.path} cannot be read as a configuration of chains: {reason}")
+
+
+class VanishedStates(ChainError, ValueError):
+    """Live chains are in states that their configuration does not know."""
+
+    def __init__(self, chain_type: str, counts: Mapping[str, int]) -> None:
+        self.chain_type = chain_type
+        self.counts = dict(counts)
+        listed = ", ".join(f"{state!r} ({number:,})" for state, number in counts.items())
+        first = next(iter(self.counts), "old")
+        super().__init__(
+            f"chains of type {chain_type!r} are in states that their configuration does not know: "
+            f"{listed}. Add to the configuration of the type what they are to be in instead, "
+            f"'renamed': {{{first!r}: 'new_state'}}, and see what it would do with plan_states(); "
+            "or list the states again"
+        )
+
+
+class BadRenames(ChainError, ValueError):
+    """States are renamed that are not gone, or to states that are not there."""
+
+    def __init__(self, chain_type: str, renamed: Mapping[str, str], states: Iterable[str]) -> None:
+        self.chain_type = chain_type
+        self.renamed = dict(renamed)
+        wrong = ", ".join(f"{old!r} -> {new!r}" for old, new in renamed.items())
+        super().__init__(
+            f"chains of type {chain_type!r} cannot have states renamed so: {wrong}. The old state "
+            f"must be gone, and the new one be one of {', '.join(map(repr, sorted(states)))}"
         )
 
 

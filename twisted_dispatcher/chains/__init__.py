@@ -4,6 +4,7 @@ from twisted_dispatcher.chains.chain import Chain, ChainResult, HistoryEntry
 from twisted_dispatcher.chains.dispatcher import ChainDispatcher, ChainStanding
 from twisted_dispatcher.chains.states import DONE, NEW
 from twisted_dispatcher.chains.transition import Transition, exactly_once
+from twisted_dispatcher.chains.versions import StatePlan
 from twisted_dispatcher.errors import (
     AmbiguousChain,
     ChainDisabled,
@@ -12,8 +13,10 @@ from twisted_dispatcher.errors import (
     ChainLoop,
     ChainLost,
     ChainNotScheduled,
+    InvalidChainConfiguration,
     UnknownChain,
     UnknownChainType,
+    VanishedStates,
 )
 
 __all__ = [
@@ -31,8 +34,11 @@ __all__ = [
     "ChainResult",
     "ChainStanding",
     "HistoryEntry",
+    "InvalidChainConfiguration",
+    "StatePlan",
     "Transition",
     "UnknownChain",
     "UnknownChainType",
+    "VanishedStates",
     "exactly_once",
 ]

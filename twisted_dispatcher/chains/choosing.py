@@ -58,7 +58,7 @@ async def choose(
     """
     if chain.state == DONE:
         final = configuration.final_transition()
-        return Choice(final and final(chain, context, signals))
+        return Choice(None if final is None else final(chain, context, signals))
     choice = Choice()
     for cls in configuration.transitions_of(chain.state):
         for transition in _with_stand_ins(cls, chain, context, signals):

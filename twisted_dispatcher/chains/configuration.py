@@ -2,36 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from hashlib import blake2b
+import os
+import warnings
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import attrs
 
+from twisted_dispatcher.chains.files import read_chain_configs
+from twisted_dispatcher.chains.shapes import Reader, Shape
+from twisted_dispatcher.chains.soundness import ways_on
 from twisted_dispatcher.chains.states import DONE
 from twisted_dispatcher.chains.transition import Transition
-from twisted_dispatcher.errors import InvalidTransition, UnknownChainType
-
-Transitions = Mapping[str, tuple[type[Transition], ...]]
+from twisted_dispatcher.chains.versions import definition_of
+from twisted_dispatcher.errors import (
+    DuplicateChainType,
+    InvalidChainConfiguration,
+    UnknownChainType,
+)
 
 
 @attrs.frozen
 class Configuration:
     """
-    The states and transitions of one type of chain.
+    The states and transitions of one type of chain; it has been found to be sound.
 
     :ivar transitions: by state, the transitions that leave it, in the order of their trial.
-    :ivar definition: stands for all of it.
+    :ivar renamed: by states that are no more, those that live chains are to be in instead.
+    :ivar definition: stands for all states and transitions: another one, another definition.
     """
 
     chain_type: str
-    transitions: Transitions
+    transitions: Mapping[str, tuple[type[Transition], ...]]
+    renamed: Mapping[str, str]
     definition: str
 
     @property
     def states(self) -> frozenset[str]:
         """All states that are listed, and DONE."""
         return frozenset(self.transitions) | {DONE}
+
+    @property
+    def going(self) -> tuple[str, ...]:
+        """The states that have a way on, as they are listed."""
+        return tuple(state for state in self.transitions if not self.is_end(state))
 
     def transitions_of(self, state: str) -> tuple[type[Transition], ...]:
         """Give the transitions that leave a state; none for one that is unknown."""
@@ -43,8 +58,8 @@ class Configuration:
 
     def final_transition(self) -> type[Transition] | None:
         """Give the first transition that leads to DONE, whatever state it leaves."""
-        for transitions in self.transitions.values():
-            for each in transitions:
+        for own in self.transitions.values():
+            for each in own:
                 if each.final_state == DONE:
                     return each
         return None
@@ -52,31 +67,51 @@ class Configuration:
 
 def configuration_of(chain_type: str, chain_configs: Any) -> Configuration:
     """
-    Read the configuration of a type of chain.
+    Give the configuration of one type of chain, once all of them are found to be sound.
 
-    :raises UnknownChainType, InvalidTransition: when that cannot be.
+    :param chain_configs: ``{"chains": [{"chain_type": ..., "transitions": {state: [...]}}]}``, or
+        the path of a TOML or JSON file that says the same.
+    :raises InvalidChainConfiguration: with all faults, also those of the other types.
+    :raises UnknownChainType, UnreadableChainConfiguration: where there is nothing to judge.
     """
-    chains = chain_configs["chains"]
-    for each in chains:
-        if each.get("chain_type") == chain_type:
-            transitions = {state: tuple(own) for state, own in each["transitions"].items()}
-            _check(transitions)
-            return Configuration(chain_type, transitions, _hash(transitions))
-    raise UnknownChainType(chain_type, [each.get("chain_type") for each in chains])
+    found = configurations(chain_configs)
+    if chain_type not in found:
+        raise UnknownChainType(chain_type, found)
+    return found[chain_type]
 
 
-def _check(transitions: Transitions) -> None:
-    for own in transitions.values():
-        for each in own:
-            if not isinstance(getattr(each, "final_state", None), str):
-                raise InvalidTransition(f"{each.__name__} has no final_state: give it one")
+def configurations(chain_configs: Any) -> dict[str, Configuration]:
+    """
+    Give the configurations of all types of chains by their types.
+
+    Of several of one type the first is used, with a `DuplicateChainType` warning.
+
+    :raises InvalidChainConfiguration, UnreadableChainConfiguration: see `configuration_of`.
+    """
+    if isinstance(chain_configs, (str, os.PathLike)):
+        chain_configs = read_chain_configs(chain_configs)
+    reader = Reader()
+    shapes = reader.read(chain_configs)
+    if reader.faults:
+        raise InvalidChainConfiguration(reader.faults)
+    _warn_of_duplicates(shapes)
+    return {each.chain_type: _configuration(each) for each in reversed(shapes)}
 
 
-def _hash(transitions: Transitions) -> str:
-    text = repr(
-        sorted(
-            (state, [(t.__name__, t.final_state) for t in own])
-            for state, own in transitions.items()
-        )
-    )
-    return blake2b(text.encode(), digest_size=8).hexdigest()
+def _configuration(shape: Shape) -> Configuration:
+    edges = {
+        state: [(each.__name__, each.final_state) for each in ways_on(own)]
+        for state, own in shape.transitions.items()
+    }
+    return Configuration(shape.chain_type, shape.transitions, shape.renamed, definition_of(edges))
+
+
+def _warn_of_duplicates(shapes: Sequence[Shape]) -> None:
+    for chain_type, number in Counter(each.chain_type for each in shapes).items():
+        if number > 1:
+            warnings.warn(
+                f"chain_type {chain_type!r} is configured {number} times; the first one is used: "
+                "remove the others",
+                DuplicateChainType,
+                stacklevel=4,
+            )

@@ -26,20 +26,24 @@ from twisted_dispatcher.chains.chain import (
 )
 from twisted_dispatcher.chains.configuration import Configuration, configuration_of
 from twisted_dispatcher.chains.executing import Executor
+from twisted_dispatcher.chains.graph import mermaid
 from twisted_dispatcher.chains.locks import Locks
 from twisted_dispatcher.chains.resources import pairs_of
 from twisted_dispatcher.chains.schedule import Schedule
 from twisted_dispatcher.chains.states import NEW
+from twisted_dispatcher.chains.versions import StatePlan, plan_states
 from twisted_dispatcher.chainstore import IChainStore
 from twisted_dispatcher.durable.dispatcher import DurableDispatcher
 from twisted_dispatcher.errors import (
     AmbiguousChain,
+    BadRenames,
     InvalidCallback,
     InvalidResources,
     NoChain,
     StoreWithoutChains,
     UnknownChain,
     UnknownChainType,
+    VanishedStates,
     WrongChainType,
 )
 from twisted_dispatcher.interfaces import IBackgroundUtility
@@ -120,8 +124,9 @@ class ChainDispatcher:
         drain: float = 30.0,
     ) -> None:
         """
-        :param chain_configs: ``{"chains": [{"chain_type": ..., "transitions": {state: [...]}}]}``.
-            None is what another chain dispatcher of this type on the same dispatcher has.
+        :param chain_configs: ``{"chains": [{"chain_type": ..., "transitions": {state: [...]}}]}``,
+            or the path of a TOML or JSON file that says so. None is what another chain
+            dispatcher of this type on the same dispatcher has.
         :param requests_by: stands in the history of what is executed.
         :param every: after so many seconds the schedule tries chains again that had no valid
             transition, unless a `next_update` says otherwise.
@@ -132,6 +137,7 @@ class ChainDispatcher:
         :param keep_ended: while the schedule runs, chains are forgotten so many seconds after
             they came to their end; None keeps them for ever.
         :param drain: so many seconds `stop` waits for what is executed; then that is cancelled.
+        :raises InvalidChainConfiguration: with all faults of the configuration.
         :raises UnknownChainType: when the configuration has no such type.
         :raises StoreWithoutChains: when the dispatcher's store cannot keep chains.
         """
@@ -419,6 +425,34 @@ class ChainDispatcher:
         values = {name: decode(value) for name, value in signals.items()}
         return standing_of(stored, values, self._backstage.now())
 
+    def graph(self, counts: Mapping[str, int] | None = None) -> str:
+        """
+        Draw the states and transitions as Mermaid text.
+
+        :param counts: how many chains are in which state, to be shown, as `counts` gives it.
+        """
+        return mermaid(self.configuration, counts)
+
+    def plan_states(self, renamed: Mapping[str, str] | None = None) -> Deferred[StatePlan]:
+        """
+        Tell what `start` would do to chains whose states the configuration does not have any more.
+
+        Nothing is changed. The Deferred fails with `BadRenames`.
+
+        :param renamed: by old states, the states to be in instead; those that the configuration
+            names as ``renamed`` are known without.
+        """
+        return Deferred.fromCoroutine(self._plan_states(renamed))
+
+    async def _plan_states(self, renamed: Mapping[str, str] | None) -> StatePlan:
+        counts = await self._counts()
+        return plan_states(
+            self.chain_type, self.configuration.states, counts, self._renamed(renamed)
+        )
+
+    def _renamed(self, more: Mapping[str, str] | None) -> dict[str, str]:
+        return {**self.configuration.renamed, **(more or {})}
+
     # The schedule
 
     @property
@@ -438,31 +472,41 @@ class ChainDispatcher:
 
         :param callback: as for `execute_chain`.
         :param renamed: for chains whose states the configuration does not have any more: by old
-            states, the states to be in instead.
+            states, the states to be in instead. Where chains would be left behind nothing is
+            started: `when_ready` fails with `VanishedStates`, and `plan_states` tells before.
         :raises InvalidCallback: at once.
         """
         order = self._order(callback, callback_args, None, None)
         if self._running:
             return
+        self._readiness = False
         self._schedule.order = order
         self._running = True
-        starting = Deferred.fromCoroutine(self._start(dict(renamed or {})))
+        starting = Deferred.fromCoroutine(self._start(renamed))
         starting.addErrback(self._not_started, callback, callback_args, renamed)
 
-    async def _start(self, renamed: dict[str, str]) -> None:
+    async def _start(self, renamed: Mapping[str, str] | None) -> None:
+        plan = await self._plan_states(renamed)
+        plan.check()
         configuration = self.configuration
-        going = [state for state in configuration.states if not configuration.is_end(state)]
-        definition = configuration.definition
+        definition, going = configuration.definition, configuration.going
+        every = self._renamed(renamed)
         adopted = 1
         while adopted and self._running:
             now = self._backstage.now()
-            adopted = await self.store.adopt(self.chain_type, definition, renamed, going, now)
+            adopted = await self.store.adopt(self.chain_type, definition, every, going, now)
         if self._running:
             self._schedule.start()
             self._became(True)
 
     def _not_started(self, failure: Failure, *given: Any) -> None:
         if not self._running:
+            return
+        if failure.check(VanishedStates, BadRenames):
+            # Time does not mend it.
+            _log.failure("{chains} does not start", failure, chains=self)
+            self._running = False
+            self._became(failure)
             return
         _log.failure("{chains} could not start yet, and tries again", failure, chains=self)
         self._backstage.clock().callLater(RESTART, self._start_again, *given)
@@ -476,10 +520,17 @@ class ChainDispatcher:
         self._readiness = readiness
         waiting, self._waiting = self._waiting, []
         for each in waiting:
-            each.callback(None)
+            if isinstance(readiness, Failure):
+                each.errback(readiness)
+            else:
+                each.callback(None)
 
     def when_ready(self) -> Deferred[None]:
-        """Give a Deferred that fires when due chains are looked for."""
+        """
+        Give a Deferred that fires when due chains are looked for.
+
+        It fails with `VanishedStates` when `start` was refused, and with `BadRenames`.
+        """
         if isinstance(self._readiness, Failure):
             return fail(self._readiness)
         deferred: Deferred[None] = Deferred(self._waiting.remove)

@@ -3,7 +3,8 @@ What a chain does next, as pure functions: they know no store, no clock and no r
 
 A chain may be executed unless somebody has it, it is disabled, or its `next_update` is to come.
 Its transitions are judged in the order in which they are listed: by what they wait for first,
-here; then by their own `is_valid`, elsewhere. What comes of that says when the schedule looks again.
+here; then by their own `is_valid`, elsewhere. What comes of that says when the schedule looks
+again.
 """
 
 from __future__ import annotations

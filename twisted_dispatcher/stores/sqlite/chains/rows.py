@@ -26,13 +26,13 @@ def chain_of(row: tuple[Any, ...]) -> StoredChain:
     """Give what a row of `COLUMNS` stands for."""
     (_, chain_id, chain_type, state, version, pairs, definition, next_update, due) = row[:9]
     disabled, ended, locked_until, fence, failures, parked, *rest = row[9:]
-    return StoredChain(
+    values: tuple[Any, ...] = (
         *(chain_id, chain_type, state, version),
         tuple(map(tuple, json.loads(pairs))),
         *(definition, next_update, due, bool(disabled), bool(ended)),
-        *(locked_until, fence, failures, bool(parked)),
-        *rest,
+        *(locked_until, fence, failures, bool(parked), *rest),
     )
+    return StoredChain(*values)
 
 
 def row_of(place: Any, chain_id: str) -> tuple[Any, ...]:
