@@ -87,12 +87,13 @@ class Registrations:
         )
         self._engine.observers = tuple(observers)
         self._registry = Registry(keywords, self._phases, self._handlers_changed)
+        self.runners: Mapping[str, IRunner] = {"thread": ThreadRunner(), **(runners or {})}
         self._registrar = Registrar(
             self._phases,
             self._registry,
             self._engine,
             self._current_clock,
-            {"thread": ThreadRunner(), **(runners or {})},
+            self.runners,
             self._terms(),
         )
         self._prepare()

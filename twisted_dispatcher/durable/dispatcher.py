@@ -18,6 +18,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from twisted_dispatcher.durable.backstage import Backstage
 from twisted_dispatcher.durable.codec import Codec, default_codec
 from twisted_dispatcher.durable.departures import Departure, Departures
 from twisted_dispatcher.durable.journeys import Journeys
@@ -83,6 +84,8 @@ class DurableDispatcher(Registrations):
 
     A handler must have a name that is the same after a restart: `HandlerOptions.name`, or the
     module and qualified name of a function that has one.
+
+    :ivar backstage: for the other parts of the package that use the same store.
     """
 
     _reserved_keywords = RESERVED | {"key", "at"}
@@ -162,6 +165,17 @@ class DurableDispatcher(Registrations):
         )
         self._departures = Departures(
             self._engine, self._planner, self._journeys, self._worker, self._current_clock
+        )
+        self.backstage = Backstage(
+            self._store,
+            self._codec,
+            self._current_clock,
+            self._keys,
+            self._planner,
+            self._departures,
+            self._worker,
+            self._accept_in,
+            lambda: self.allowed_keywords,
         )
 
     def _terms(self) -> Terms:

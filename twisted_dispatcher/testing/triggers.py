@@ -145,12 +145,14 @@ class TriggerAssertions:
 
     def assertUnresolvedTasks(self, names: Iterable[str]) -> None:
         """Fail unless exactly these tasks have no instance, or one that is not resolved."""
-        tasks = self.wait(self.manager.get_unresolved_tasks())
+        self.wait(self.manager.storage.load())
+        tasks = self.manager.get_unresolved_tasks()
         self._compare("unresolved tasks", (task.name for task in tasks), names)
 
     def assertUnresolvedInstances(self, names: Iterable[str]) -> None:
         """Fail unless exactly these instances are not resolved."""
-        instances = self.wait(self.manager.get_unresolved_instances())
+        self.wait(self.manager.storage.load())
+        instances = self.manager.get_unresolved_instances()
         self._compare("unresolved instances", (each.name for each in instances), names)
 
     def _check_error(

@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 
 from twisted_dispatcher.triggers.configuration import TaskConfig
-from twisted_dispatcher.triggers.facts import Deadline, Effects, Fired, Ready, Relay
+from twisted_dispatcher.triggers.facts import Deadline, Effects, Fired, Ready, Relay, Timer
 from twisted_dispatcher.triggers.session import Instance, Session, Tally
 from twisted_dispatcher.triggers.statuses import ABANDONED, SCHEDULED, UNSTARTED
 
@@ -23,12 +23,14 @@ class Draft:
     def __init__(self, session: Session, now: float) -> None:
         self.now = now
         self.uid = session.uid
+        self.types = session.types
         self.config = session.config
         self.latest = dict(session.latest)
         self.since = dict(session.since)
         self.metadata = dict(session.metadata)
         self.links = dict(session.links)
         self.heard = dict(session.heard)
+        self.timers = dict(session.timers)
         self.instances = dict(session.instances)
         self.fired_or_settled = False
         self._session = session
@@ -36,6 +38,7 @@ class Draft:
         self._sent = dict(session.sent)
         self._ready: list[Ready] = []
         self._deadlines: list[Deadline] = []
+        self._started: list[Timer] = []
         self._fired: list[Fired] = []
         self._relays: list[Relay] = []
 
@@ -43,6 +46,7 @@ class Draft:
         """Give the session as it is now, and all that follows."""
         session = attrs.evolve(
             self._session,
+            types=self.types,
             config=self.config,
             latest=self.latest,
             since=self.since,
@@ -51,6 +55,7 @@ class Draft:
             links=self.links,
             sent=self._sent,
             heard=self.heard,
+            timers=self.timers,
             instances=self.instances,
         )
         effects = Effects(
@@ -58,6 +63,7 @@ class Draft:
             None if about is None else self.instances[about.name],
             tuple(self._ready),
             tuple(self._deadlines),
+            tuple(self._started),
             tuple(self._fired),
             tuple(self._relays),
         )
@@ -129,6 +135,11 @@ class Draft:
         if links:
             number = self._sent[trigger] = self._sent.get(trigger, 0) + 1
             self._relays += [Relay(uid, name, kwargs, number) for uid, name in links]
+
+    def fire_later(self, timer: str, trigger: str, kwargs: str, delay: float) -> None:
+        """Start a timer at whose end a trigger fires."""
+        self.timers[timer] = (trigger, kwargs)
+        self._started.append(Timer(timer, delay))
 
     # Instances
 

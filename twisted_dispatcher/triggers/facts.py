@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Union
 
 import attrs
 
@@ -17,10 +16,12 @@ class Configure:
     Tasks are added, or replaced as a whole.
 
     :ivar latest: what triggers of other sessions were fired with before.
+    :ivar types: the names of the manager and the storage of whoever configures.
     """
 
     tasks: Mapping[str, TaskConfig]
     latest: Mapping[str, str] = attrs.field(factory=dict)
+    types: tuple[str, str] = ("default", "default")
 
 
 @attrs.frozen
@@ -29,6 +30,23 @@ class Fire:
 
     trigger: str
     kwargs: str
+
+
+@attrs.frozen
+class FireLater:
+    """A trigger is to fire after some seconds; `timer` names this once and for all."""
+
+    timer: str
+    trigger: str
+    kwargs: str
+    delay: float
+
+
+@attrs.frozen
+class Due:
+    """The time of a trigger has come."""
+
+    timer: str
 
 
 @attrs.frozen
@@ -158,23 +176,25 @@ class Overdue:
     instance: str
 
 
-Fact = Union[
-    Configure,
-    Fire,
-    Hear,
-    Link,
-    Start,
-    GiveBack,
-    End,
-    Retry,
-    Replay,
-    Skip,
-    SetStatus,
-    Note,
-    ResolveLogs,
-    NoteSession,
-    Overdue,
-]
+Fact = (
+    Configure
+    | Fire
+    | FireLater
+    | Due
+    | Hear
+    | Link
+    | Start
+    | GiveBack
+    | End
+    | Retry
+    | Replay
+    | Skip
+    | SetStatus
+    | Note
+    | ResolveLogs
+    | NoteSession
+    | Overdue
+)
 
 
 @attrs.frozen
@@ -191,6 +211,14 @@ class Deadline:
     """An instance is to be looked at after some seconds."""
 
     instance: str
+    delay: float
+
+
+@attrs.frozen
+class Timer:
+    """A timer runs for some seconds."""
+
+    name: str
     delay: float
 
 
@@ -226,5 +254,6 @@ class Effects:
     instance: Instance | None = None
     ready: tuple[Ready, ...] = ()
     deadlines: tuple[Deadline, ...] = ()
+    timers: tuple[Timer, ...] = ()
     fired: tuple[Fired, ...] = ()
     relays: tuple[Relay, ...] = ()

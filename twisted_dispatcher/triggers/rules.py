@@ -74,6 +74,7 @@ def _finalize(draft: Draft, last: facts.Fire) -> None:
 
 def _configure(draft: Draft, fact: facts.Configure) -> _About:
     draft.config = draft.config.with_tasks(fact.tasks)
+    draft.types = fact.types
     for trigger, kwargs in fact.latest.items():
         draft.latest.setdefault(trigger, kwargs)
         draft.since.setdefault(trigger, draft.now)
@@ -82,6 +83,19 @@ def _configure(draft: Draft, fact: facts.Configure) -> _About:
 
 def _fire(draft: Draft, fact: facts.Fire) -> _About:
     draft.fire(fact.trigger, fact.kwargs)
+    return None
+
+
+def _fire_later(draft: Draft, fact: facts.FireLater) -> _About:
+    draft.fire_later(fact.timer, fact.trigger, fact.kwargs, fact.delay)
+    return None
+
+
+def _due(draft: Draft, fact: facts.Due) -> _About:
+    found = draft.timers.pop(fact.timer, None)
+    if found is None:
+        return NOTHING
+    draft.fire(*found)
     return None
 
 
@@ -213,6 +227,8 @@ def _holds(instance: Instance, attempt: int) -> bool:
 _RULES: Final[dict[type, Callable[[Draft, Any], _About]]] = {
     facts.Configure: _configure,
     facts.Fire: _fire,
+    facts.FireLater: _fire_later,
+    facts.Due: _due,
     facts.Hear: _hear,
     facts.Link: _link,
     facts.Start: _start,

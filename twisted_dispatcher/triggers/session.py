@@ -102,17 +102,20 @@ class Session:
     What a session holds that is alive.
 
     :ivar token: tells it from an earlier session of the same uid.
+    :ivar types: the names of the manager and the storage that it was configured with.
     :ivar latest: what each trigger was fired with last.
     :ivar since: when each trigger was fired last.
     :ivar tallies: by task; a finished instance is nothing more than a number here.
     :ivar links: by trigger, the sessions that wait for it, and how they call it.
     :ivar sent: how many fires were handed on to other sessions.
     :ivar heard: by trigger of another session, what of it has arrived.
+    :ivar timers: the triggers, and their kwargs, that are to fire later.
     :ivar instances: those that wait, and those that the fact at hand is about.
     """
 
     uid: str
     token: str
+    types: tuple[str, str] = ("default", "default")
     config: Configuration = attrs.field(factory=lambda: Configuration({}))
     latest: Mapping[str, str] = attrs.field(factory=dict)
     since: Mapping[str, float] = attrs.field(factory=dict)
@@ -121,7 +124,12 @@ class Session:
     links: Mapping[str, Any] = attrs.field(factory=dict)
     sent: Mapping[str, int] = attrs.field(factory=dict)
     heard: Mapping[str, Heard] = attrs.field(factory=dict)
+    timers: Mapping[str, tuple[str, str]] = attrs.field(factory=dict)
     instances: Mapping[str, Instance] = attrs.field(factory=dict)
+
+    def with_instances(self, instances: Mapping[str, Instance]) -> Session:
+        """Give the session with other instances loaded."""
+        return attrs.evolve(self, instances=instances)
 
     def unresolved_tasks(self) -> list[TaskConfig]:
         """Give the tasks without an instance, and those with one that is not resolved."""

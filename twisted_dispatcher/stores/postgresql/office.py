@@ -34,6 +34,8 @@ from twisted_dispatcher.stores.postgresql.transacting import WorkFailed
 
 # Waits until the transaction has ended, if it is still going on.
 _LAST: Final = f"SELECT number FROM {COMMIT} WHERE connection = %s FOR UPDATE"
+# So many connections at most do what is asked for; one more listens.
+THREADS: Final = 4
 # What could not be done is tried again after these seconds, twice as long each time.
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.01, 0.5
 

@@ -16,6 +16,7 @@ from twisted_dispatcher.errors import (
     PayloadGone,
     StoreLocked,
     TransactionMisused,
+    UnknownChain,
     UnknownDelivery,
     UnknownSession,
     WrongStatus,
@@ -32,7 +33,7 @@ from twisted_dispatcher.stores.sqlite.complaints import complain, is_locked
 from twisted_dispatcher.stores.sqlite.ledger import Ledger, Undone
 
 # Misuse that is found before anything is written: it harms nobody who is in the same group.
-_REFUSED = (UnknownDelivery, WrongStatus, PayloadGone, UnknownSession)
+_REFUSED = (UnknownDelivery, UnknownChain, UnknownSession, WrongStatus, PayloadGone)
 
 
 def each(do: Callable[..., Any]) -> Work:

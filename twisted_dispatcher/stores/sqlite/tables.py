@@ -10,10 +10,8 @@ EVENT: Final = "twisted_dispatcher_event"
 DELIVERY: Final = "twisted_dispatcher_delivery"
 UNPLANNED: Final = "twisted_dispatcher_unplanned"
 LANE: Final = "twisted_dispatcher_lane"
-SESSION: Final = "twisted_dispatcher_session"
-INSTANCE: Final = "twisted_dispatcher_instance"
 
-TABLES: Final = (META, WORKER, EVENT, DELIVERY, UNPLANNED, LANE, SESSION, INSTANCE)
+TABLES: Final = (META, WORKER, EVENT, DELIVERY, UNPLANNED, LANE)
 
 
 class Insert:

@@ -1,0 +1,177 @@
+"""`TriggerStorage`: a session as it was when it was loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from twisted.internet.defer import Deferred
+
+from twisted_dispatcher.durable.codec import Codec
+from twisted_dispatcher.errors import InvalidSession
+from twisted_dispatcher.triggers.configuration import LONGEST_NAME, TaskConfig
+from twisted_dispatcher.triggers.hub import Hub
+from twisted_dispatcher.triggers.instances import TaskInstance
+from twisted_dispatcher.triggers.running import install
+from twisted_dispatcher.triggers.session import Instance, Session
+
+
+class Decoded(Mapping[str, Any]):
+    """A mapping of texts of the codec, each read when it is asked for."""
+
+    def __init__(self, texts: Mapping[str, str], codec: Codec) -> None:
+        self._texts = texts
+        self._codec = codec
+
+    def __getitem__(self, name: str) -> Any:
+        return self._codec.decode(self._texts[name])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._texts)
+
+    def __len__(self) -> int:
+        return len(self._texts)
+
+    def __repr__(self) -> str:
+        return repr(dict(self))
+
+
+class TriggerStorage:
+    """
+    What is known of a session here: a snapshot.
+
+    `load` takes a new one; what is done through a manager of this storage is in it at once. It is
+    read here, and changed by managers alone.
+
+    :ivar uid: names the session; ``namespace/name`` in a namespace.
+    """
+
+    def __init__(self, uid: str, dispatcher: Any = None) -> None:
+        """
+        :param dispatcher: a `DurableDispatcher`; by default the utility that is registered for
+            `IEventDispatcher` with zope.component.
+        :raises InvalidSession: when the uid cannot be one.
+        :raises StoreWithoutTriggers: when the dispatcher's store keeps no sessions.
+        """
+        self.uid = check_uid(uid)
+        self.dispatcher = _the_utility() if dispatcher is None else dispatcher
+        self.hub: Hub = install(self.dispatcher)
+        self._session: Session | None = None
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.uid!r}>"
+
+    def load(self) -> Deferred[TriggerStorage]:
+        """
+        Take a new snapshot, of everything.
+
+        :return: a Deferred that fires with the storage, or fails with `UnknownSession`.
+        """
+        return Deferred.fromCoroutine(self._load())
+
+    async def _load(self) -> TriggerStorage:
+        row, rows = await self.hub.store.session(self.uid)
+        self._session = self.hub.forms.read(row, rows)
+        return self
+
+    def take(self, session: Session) -> None:
+        """Take in what is known of the session since something has happened to it."""
+        known = {} if self._session is None else self._session.instances
+        instances: Mapping[str, Instance] = {**known, **session.instances}
+        self._session = session.with_instances(instances)
+
+    # The snapshot
+
+    @property
+    def session(self) -> Session:
+        """The values of the snapshot; those of an empty session before the first one."""
+        return self._session or Session(self.uid, "")
+
+    @property
+    def tasks(self) -> Mapping[str, TaskConfig]:
+        """The configuration, by task."""
+        return self.session.config.tasks
+
+    @property
+    def instances(self) -> dict[str, TaskInstance]:
+        """The instances, by name."""
+        return {name: self._seen(each) for name, each in self.session.instances.items()}
+
+    @property
+    def latest_kwargs(self) -> Mapping[str, Any]:
+        """What each trigger that has fired was fired with last."""
+        return Decoded(self.session.latest, self.hub.codec)
+
+    @property
+    def metadata(self) -> Mapping[str, Any]:
+        """What was noted about the session."""
+        return Decoded(self.session.metadata, self.hub.codec)
+
+    def _seen(self, instance: Instance) -> TaskInstance:
+        return self.hub.instance_of(instance, self.session)
+
+    def __getitem__(self, name: str) -> TaskInstance:
+        """Give an instance by its name."""
+        return self._seen(self.session.instances[name])
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.session.instances
+
+    def __iter__(self) -> Iterator[TaskInstance]:
+        return iter(self.instances.values())
+
+    def __len__(self) -> int:
+        return len(self.session.instances)
+
+    def instances_of_task(self, task: str | TaskConfig) -> dict[str, TaskInstance]:
+        """Give the instances of a task by name; none of one that nobody knows."""
+        name = task.name if isinstance(task, TaskConfig) else task
+        return {each.name: each for each in self if each.task_name == name}
+
+    def get_unresolved_tasks(self) -> list[TaskConfig]:
+        """Give the tasks without an instance, and those with one that is not resolved."""
+        return self.session.unresolved_tasks()
+
+    def get_unresolved_instances(self) -> list[TaskInstance]:
+        """Give the instances that are not resolved."""
+        return [each for each in self if not each.is_resolved]
+
+    def get_instances_with_unresolved_logs(self) -> list[TaskInstance]:
+        """Give the instances that have logged errors which nobody has marked as resolved."""
+        return [each for each in self if not each.logs_resolved]
+
+    def debug_repr(self) -> dict[str, Any]:
+        """Give all of it as plain data."""
+        return {
+            "tasks": {name: task.directives() for name, task in self.tasks.items()},
+            "instances": {each.name: each.plain() for each in self},
+            "metas": {
+                "latest_kwargs": dict(self.latest_kwargs),
+                "metadata": dict(self.metadata),
+            },
+        }
+
+
+def check_uid(uid: object) -> str:
+    """
+    Give a uid back if it can be one.
+
+    :raises InvalidSession: a TypeError, when it cannot.
+    """
+    if not isinstance(uid, str) or not uid or not uid.isprintable() or len(uid) > LONGEST_NAME:
+        raise InvalidSession(
+            f"a session's uid is a printable text of 1 to {LONGEST_NAME} characters, not {uid!r}"
+        )
+    return uid
+
+
+def _the_utility() -> Any:
+    try:
+        from zope.component import getUtility
+    except ImportError:
+        raise InvalidSession(
+            "give the dispatcher, or install zope.component and register it as a utility"
+        ) from None
+    from twisted_dispatcher.interfaces import IEventDispatcher
+
+    return getUtility(IEventDispatcher)
