@@ -19,7 +19,7 @@ TOML = """\
 # The survey.
 [t_import]
 after = ["first", "last"]
-run = "survey.tasks:Import"
+run = "twisted_dispatcher.testing.tasks:PassThruTask"
 
 [t_import.withParams.first]
 source = "web"
@@ -27,19 +27,20 @@ source = "web"
 ["t alert"]
 andEvery = 'page'
 after = []
-run = "survey.tasks:Alert"
+run = "twisted_dispatcher.testing.tasks:DevNullTask"
 withParams.page.limit = 3
 """
+DO = '"run": "builtins:print"'
 TASKS = {
     "t_import": {
         "after": ["first", "last"],
-        "run": "survey.tasks:Import",
+        "run": "twisted_dispatcher.testing.tasks:PassThruTask",
         "withParams": {"first": {"source": "web"}},
     },
     "t alert": {
         "andEvery": "page",
         "after": [],
-        "run": "survey.tasks:Alert",
+        "run": "twisted_dispatcher.testing.tasks:DevNullTask",
         "withParams": {"page": {"limit": 3}},
     },
 }
@@ -85,7 +86,9 @@ class FileTests(SynchronousTestCase):
 
     def test_unknown_directives_are_kept(self) -> None:
         """Directives of one's own are read as they are."""
-        path = self.written("a.json", '{"t": {"after": ["a"], "run": "m:n", "owner": {"x": 1}}}')
+        path = self.written(
+            "a.json", '{"t": {"after": ["a"], "run": "builtins:print", "owner": {"x": 1}}}'
+        )
 
         self.assertEqual(load_configuration(path)["t"]["owner"], {"x": 1})
 
@@ -119,7 +122,7 @@ class FileTests(SynchronousTestCase):
 
     def test_twice_in_json(self) -> None:
         """What stands twice in JSON, so that one of the two would be lost, is refused."""
-        text = '{"t": {"after": [], "run": "a",\n"run": "b"},\n"u": {},\n"u": {"run": 1}}'
+        text = f'{{"t": {{"after": [], {DO},\n{DO}}},\n"u": {{}},\n"u": {{{DO}}}}}'
         faults = self.refused("a.json", text)
 
         self.assertEqual(
@@ -147,7 +150,8 @@ class FileTests(SynchronousTestCase):
         """What is wrong with directives is told with their lines, all of it in one error."""
         faults = self.refused(
             "a.toml",
-            "[t]\nafter = 'a'\nrun = 'm:n'\n[u]\nandEvery = 1\nrun = 'm:n'\ntimeout = 0\n",
+            "[t]\nafter = 'a'\nrun = 'builtins:print'\n"
+            "[u]\nandEvery = 1\nrun = 'builtins:print'\ntimeout = 0\n",
         )
 
         self.assertEqual(
@@ -162,7 +166,7 @@ class FileTests(SynchronousTestCase):
 
     def test_circles(self) -> None:
         """Tasks that would run each other for ever are refused, with a line."""
-        every = "after = []\nrun = 'm:n'\nandEvery = "
+        every = "after = []\nrun = 'builtins:print'\nandEvery = "
         (fault,) = self.refused("a.toml", f"[t]\n{every}'u'\n[u]\n{every}'t'\n")
 
         self.assertTrue(fault.startswith(":4: 't' -> 'u' -> 't': each of"), fault)
@@ -177,6 +181,14 @@ class FileTests(SynchronousTestCase):
             caught.exception.faults,
             (f"{path}:2: task 't': 'run' is no x", f"{path}:3: task 't': 'using' is no y"),
         )
+
+    def test_code_that_is_not_here(self) -> None:
+        """Code that cannot be imported is a fault, unless nobody wants to know."""
+        text = "[t]\nafter = ['a']\nrun = 'no.such.module:task'\n"
+        (fault,) = self.refused("a.toml", text)
+
+        self.assertIn(":3: task 't': 'run': 'no.such.module:task' cannot be imported", fault)
+        load_configuration(self.written("a.toml", text), None)
 
     def test_no_object(self) -> None:
         """A JSON text that is no object is refused."""

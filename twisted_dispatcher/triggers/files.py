@@ -29,6 +29,7 @@ import attrs
 from twisted_dispatcher.errors import InvalidConfigurationFile
 from twisted_dispatcher.triggers.configuration import Complain, faults_of
 from twisted_dispatcher.triggers.places import Place, json_places, lines_of, toml_places
+from twisted_dispatcher.triggers.tasks import task_fault
 
 Directives = dict[str, Any]
 
@@ -79,15 +80,16 @@ class ConfigurationText:
 
 def load_configuration(
     path: str | PathLike[str],
-    run_fault: Complain | None = None,
+    run_fault: Complain | None = task_fault,
     using_fault: Complain | None = None,
 ) -> dict[str, Directives]:
     """
     Read a configuration for `TriggerManager.update_configuration` from a file.
 
     :param path: its name ends in ``.json`` or ``.toml``; the file is UTF-8.
-    :param run_fault: says what is wrong with a ``run``, or None.
-    :param using_fault: the same for a ``using``.
+    :param run_fault: says what is wrong with a ``run``: by default, that it cannot be imported
+        here; None: nothing.
+    :param using_fault: the same for a ``using``; by default nothing.
     :raises InvalidConfigurationFile: with all that is wrong in it.
     :raises OSError: when it cannot be opened.
     """
