@@ -18,6 +18,7 @@ from twisted_dispatcher.cli.mending import migrate, replay, skip
 from twisted_dispatcher.cli.options import command
 from twisted_dispatcher.cli.running import Run
 from twisted_dispatcher.cli.screen import ConsoleScreen
+from twisted_dispatcher.cli.sessions import session
 from twisted_dispatcher.cli.workflows import check_file, graph_file
 from twisted_dispatcher.errors import DispatcherError
 from twisted_dispatcher.eventlogs import open_log
@@ -25,7 +26,7 @@ from twisted_dispatcher.stores import open_store
 
 __all__ = ["command", "feed"]
 
-for _command in (listing, show, why, replay, skip, migrate, check_file, graph_file):
+for _command in (listing, show, why, replay, skip, migrate, session, check_file, graph_file):
     command.add_command(_command)
 
 

@@ -206,3 +206,14 @@ WITHOUT_CODE = click.option(
     is_flag=True,
     help="Do not look whether the code of the tasks can be imported here.",
 )
+
+# Of what looks into trigger sessions
+
+PREFIX = click.option(
+    "--prefix",
+    default="",
+    metavar="TEXT",
+    help="Only those whose uid begins so: 'applicant:123/' for a namespace.",
+)
+SESSION = click.argument("uid", metavar="UID")
+TASK = click.argument("task", metavar="TASK")
