@@ -11,10 +11,10 @@ from tests import trigger_tasks
 from tests.durable import on_stores
 from tests.trigger_sessions import TASKS, SessionTests
 from tests.trigger_tasks import CALLS, CONTEXTS, WAITING
-from twisted_dispatcher.durable.codec import NotEncodable
 from twisted_dispatcher.errors import (
     InvalidConfiguration,
     InvalidSession,
+    NotEncodable,
     UnknownInstance,
     UnknownSession,
     UnknownTask,

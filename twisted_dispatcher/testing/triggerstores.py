@@ -7,8 +7,8 @@ The contract of `ITriggerStore` as tests, which any store can be held against.
         def make_store(self):
             return MyStore(...)
 
-The store is an `IStore` whose attribute ``triggers`` is what is tested. The sessions of these tests
-are no sessions of triggers: a store must not look into what it keeps.
+The store is an `IStore` whose attribute ``triggers`` is what is tested. The sessions of these
+tests are no sessions of triggers: a store must not look into what it keeps.
 """
 
 from __future__ import annotations
