@@ -188,6 +188,7 @@ class Link:
     """
 
     _AT_ONCE = frozenset({"listen", "close", "crash", "on_point"})
+    _PARTS = frozenset({"chains", "triggers"})
 
     def __init__(self, store: IStore, clock: Clock) -> None:
         self.store = store
@@ -201,6 +202,8 @@ class Link:
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self.store, name)
+        if name in self._PARTS:
+            return Part(self, name)
         return found if name in self._AT_ONCE else partial(self._ask, name, found)
 
     def hold(self, beginning_with: str | None = None) -> None:
@@ -262,6 +265,18 @@ class Link:
     def _answered(self, result: Any) -> Any:
         self.open -= 1
         return result
+
+
+class Part:
+    """A part of a store, as one process has it."""
+
+    def __init__(self, link: Link, name: str) -> None:
+        self._link = link
+        self._name = name
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(getattr(self._link.store, self._name), name)
+        return partial(self._link._ask, f"{self._name}.{name}", found)
 
 
 # Processes

@@ -923,7 +923,7 @@ class ModelTests(SynchronousTestCase):
         """After any fires, every task has the instances that its history calls for."""
         named = {f"t{number}": task for number, task in enumerate(tasks)}
         models = {name: Model(task) for name, task in named.items()}
-        session = Session("uid", "token", Configuration(tasks_from(named)))
+        session = Session("uid", "token", config=Configuration(tasks_from(named)))
         scheduled: list[str] = []
 
         for number, trigger in enumerate(fires):

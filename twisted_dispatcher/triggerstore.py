@@ -62,4 +62,4 @@ class ITriggerStore(Interface):
         """
 
     def forget(uid: str) -> Deferred[bool]:
-        """Delete a session with all its instances; the Deferred fires with whether it was there."""
+        """Delete a session and its instances; the Deferred fires with whether it was there."""

@@ -71,8 +71,8 @@ class TaskContext:
                 except Exception as error:
                     complaints.setdefault(trigger, {})[name] = str(error) or type(error).__name__
         if complaints:
-            error = InvalidKwargs("Invalid trigger kwargs: see 'filter_errors' in the context")
-            raise with_context(error, {"filter_errors": complaints})
+            refusal = InvalidKwargs("Invalid trigger kwargs: see 'filter_errors' in the context")
+            raise with_context(refusal, {"filter_errors": complaints})
         return clean
 
     def get_logger_context(

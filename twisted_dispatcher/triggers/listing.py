@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -13,7 +12,7 @@ from twisted_dispatcher.triggers.running import install
 
 def list_sessions(
     dispatcher: Any, prefix: str = "", after: str = "", limit: int = 100
-) -> Deferred[Sequence[SessionSummary]]:
+) -> Deferred[list[SessionSummary]]:
     """
     List sessions by their uids, in order; ``prefix="applicant:123/"`` lists a namespace.
 

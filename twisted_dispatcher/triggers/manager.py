@@ -69,7 +69,8 @@ class TriggerManager:
         self.storage = storage
         self._create = create
         self._hub = storage.hub
-        self._pending: set[Deferred[Any]] = set()
+        self._pending = 0
+        self._waiting: Deferred[None] | None = None
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {self.storage.uid!r}>"
@@ -321,10 +322,8 @@ class TriggerManager:
     async def settled(self) -> None:
         """Wait for all that was asked of this manager and has not been done yet."""
         while self._pending:
-            waiting: Deferred[None] = Deferred()
-            pending = next(iter(self._pending))
-            pending.addBoth(lambda result, waiting=waiting: (waiting.callback(None), result)[1])
-            await waiting
+            self._waiting = Deferred()
+            await self._waiting
 
     @property
     def _types(self) -> tuple[str, str]:
@@ -338,21 +337,22 @@ class TriggerManager:
         if self._hub.is_elsewhere:
             from twisted.internet import reactor
 
-            return succeed(blockingCallFromThread(reactor, self._begin, doing))
+            call: Any = blockingCallFromThread
+            return succeed(call(reactor, self._begin, doing))
         return self._begin(doing)
 
     def _begin(self, doing: Coroutine[Any, Any, T]) -> Deferred[T]:
-        uid = self.storage.uid
-        self._hub.enter(uid)
-        deferred = Deferred.fromCoroutine(doing)
-        self._pending.add(deferred)
+        self._hub.enter(self.storage.uid)
+        self._pending += 1
+        return Deferred.fromCoroutine(doing).addBoth(self._done)
 
-        def done(result: Any) -> Any:
-            self._pending.discard(deferred)
-            self._hub.leave(uid)
-            return result
-
-        return deferred.addBoth(done)
+    def _done(self, result: T) -> T:
+        self._pending -= 1
+        self._hub.leave(self.storage.uid)
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None:
+            waiting.callback(None)
+        return result
 
     def _seen(self, name: str, outcome: Outcome) -> TaskInstance:
         return self._hub.instance_of(outcome.session.instances[name], outcome.session)

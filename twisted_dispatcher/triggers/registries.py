@@ -59,7 +59,7 @@ class TypeRegistry:
             self._registered[name] = point.load()
             return self._registered[name]
         if isinstance(name, str) and ":" in name:
-            found = named(name)
+            found: Callable[..., Any] = named(name)
             if callable(found):
                 return found
         raise UnknownType(self._kind, name, self.names())

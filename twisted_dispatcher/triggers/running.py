@@ -12,6 +12,7 @@ import traceback
 from collections.abc import Awaitable, Mapping
 from contextlib import suppress
 from contextvars import ContextVar
+from functools import partial
 from inspect import isawaitable
 from typing import TYPE_CHECKING, Any, Final
 
@@ -97,7 +98,9 @@ async def _handle(hub: Hub, event: Event) -> None:
     except (UnknownSession, UnknownInstance) as error:
         _log.warn("A trigger event came too late: {error}", error=str(error))
     finally:
-        inside.reset(token)
+        # One that is thrown away, because its process ends, ends in another context.
+        with suppress(ValueError):
+            inside.reset(token)
         hub.leave(uid)
 
 
@@ -199,10 +202,8 @@ class _Run:
     async def _call(self, config: TaskConfig, context: TaskContext) -> Any:
         task = load_task(config.run)
         name = config.using or self._manager.default_task_runner_name
-        if name == REACTOR:
-            value = task(context)
-        else:
-            value = runner_of(self._hub, name).run(task, context)
+        run = task if name == REACTOR else partial(runner_of(self._hub, name).run, task)
+        value = run(context)
         if not isawaitable(value):
             return value
         return await self._in_time(value, config.timeout)

@@ -7,13 +7,19 @@ from typing import Any, Final
 
 from twisted.python.failure import Failure
 
-from twisted_dispatcher.errors import PayloadGone, UnknownChain, UnknownDelivery, WrongStatus
+from twisted_dispatcher.errors import (
+    PayloadGone,
+    UnknownChain,
+    UnknownDelivery,
+    UnknownSession,
+    WrongStatus,
+)
 from twisted_dispatcher.stores.gathering import Work
 from twisted_dispatcher.stores.postgresql.ledger import Ledger
 from twisted_dispatcher.stores.postgresql.office import Desk
 
 # Misuse that is found before anything is written: it harms nobody who is in the same group.
-_REFUSED: Final = (UnknownDelivery, UnknownChain, WrongStatus, PayloadGone)
+_REFUSED: Final = (UnknownDelivery, UnknownChain, UnknownSession, WrongStatus, PayloadGone)
 
 
 def each(do: Callable[..., Any]) -> Work:

@@ -44,6 +44,7 @@ from twisted_dispatcher.stores.postgresql.office import THREADS, Desk, Office
 from twisted_dispatcher.stores.postgresql.opening import prepare_tables
 from twisted_dispatcher.stores.postgresql.settling import settle_all
 from twisted_dispatcher.stores.postgresql.transacting import transact
+from twisted_dispatcher.stores.postgresql.triggers import PostgreSQLTriggers
 
 # Misuse that is found before anything is written: it harms nobody who is in the same group.
 _REFUSED = (UnknownDelivery, WrongStatus, PayloadGone)
@@ -127,6 +128,7 @@ class PostgreSQLStore:
     goes on by itself when the server is back.
 
     :ivar chains: the chains that are in it.
+    :ivar triggers: keeps trigger sessions; see `ITriggerStore`.
     :ivar on_point: for tests: what is called at every crash point; see `stores.postgresql.ledger`.
     """
 
@@ -142,6 +144,7 @@ class PostgreSQLStore:
         )
         self._listeners = Listeners(self._crew, self._connect, self._notify)
         self.chains = PostgreSQLChains(self._crew)
+        self.triggers = PostgreSQLTriggers(self._crew)
         self._walks = retention.Walks()
         self._closing: Deferred[None] | None = None
 

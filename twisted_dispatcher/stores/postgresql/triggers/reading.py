@@ -1,0 +1,75 @@
+"""What people ask about sessions."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from twisted_dispatcher.errors import UnknownSession
+from twisted_dispatcher.stores.postgresql.ledger import Ledger
+from twisted_dispatcher.stores.postgresql.triggers.changing import COLUMNS, INSTANCE, SESSION
+from twisted_dispatcher.triggerrecords import (
+    ACTIVE,
+    OPEN,
+    WAITING,
+    InstanceRow,
+    SessionRow,
+    SessionSummary,
+)
+
+# One statement, so that all of it stands as it was at one time.
+_SESSION: Final = f"""
+    SELECT uid, config, state, {COLUMNS} FROM {SESSION} s
+    LEFT JOIN {INSTANCE} i ON i.session_id = s.id {{}}
+    WHERE uid = %s AND version > 0 ORDER BY task, number"""
+_ALL: Final = _SESSION.format("")
+_LIVE: Final = _SESSION.format("AND i.live IS NOT NULL")
+_COUNT: Final = f"""
+    SELECT count(*) FROM {INSTANCE}
+    WHERE session_id = (SELECT id FROM {SESSION} WHERE uid = %s) AND live = {ACTIVE}"""
+
+
+def _number(live: int) -> str:
+    return f"(SELECT count(*) FROM {INSTANCE} WHERE session_id = s.id AND live = {live})"
+
+
+_LIST: Final = f"""
+    SELECT uid, changed, {_number(WAITING)}, {_number(ACTIVE)}, {_number(OPEN)}
+    FROM {SESSION} s
+    WHERE uid >= %(prefix)s AND uid > %(after)s AND version > 0
+        AND left(uid, length(%(prefix)s)) = %(prefix)s
+    ORDER BY uid LIMIT %(limit)s"""
+# The session first: whoever changes it has its row, and the instances only with it.
+_HOLD: Final = f"SELECT id FROM {SESSION} WHERE uid = %s FOR UPDATE"
+_FORGET_INSTANCES: Final = f"DELETE FROM {INSTANCE} WHERE session_id = %s::bigint"
+_FORGET: Final = f"DELETE FROM {SESSION} WHERE id = %s::bigint"
+
+
+def session(ledger: Ledger, uid: str, live: bool) -> tuple[SessionRow, list[InstanceRow]]:
+    """Give a session; see `ITriggerStore.session`."""
+    found = ledger.read(_LIVE if live else _ALL, (uid,))
+    if not found:
+        raise UnknownSession(uid)
+    return SessionRow(*found[0][:3]), [
+        InstanceRow(*row[3:]) for row in found if row[3] is not None
+    ]
+
+
+def active(ledger: Ledger, uid: str) -> int:
+    """Count what goes on; see `ITriggerStore.active`."""
+    ((count,),) = ledger.read(_COUNT, (uid,))
+    return int(count)
+
+
+def sessions(ledger: Ledger, prefix: str, after: str, limit: int) -> list[SessionSummary]:
+    """List sessions; see `ITriggerStore.sessions`."""
+    found = ledger.read(_LIST, {"prefix": prefix, "after": after, "limit": limit})
+    return [SessionSummary(*row) for row in found]
+
+
+def forget(ledger: Ledger, uid: str) -> bool:
+    """Delete a session; see `ITriggerStore.forget`."""
+    found = ledger.read(_HOLD, (uid,))
+    for (session_id,) in found:
+        ledger.write("forget instances", _FORGET_INSTANCES, (session_id,))
+        ledger.write("forget session", _FORGET, (session_id,))
+    return bool(found)
