@@ -24,7 +24,7 @@ from tests.benchmarks.report import About, as_page, as_text, goals_table, summar
 from tests.benchmarks.triggers.goals import goals
 from tests.benchmarks.triggers.speed import Scale, kinds
 
-THOROUGH = Scale(rounds=7, one=1000, many=10_000, sessions=500, growths=5)
+THOROUGH = Scale(rounds=5, one=500, many=5000, sessions=300, growths=3)
 QUICK = Scale(rounds=3, one=200, many=2000, sessions=100, growths=1)
 PACKAGES = ("Twisted", "psycopg")
 HOW = (
@@ -37,7 +37,7 @@ WHO = (
     "session waits for its fire before the next one. A whole session is stored with its "
     "configuration, has two triggers fired that one task waits for, and runs that task and two "
     "more, each after the cascade of the one before. Raw is a row that is inserted and committed, "
-    "then updated and committed, one after the other."
+    "then updated and committed, one row after the other; three rows for a session."
 )
 ABOUT = About("Benchmarks: trigger sessions", (HOW, WHO), PACKAGES)
 

@@ -17,6 +17,7 @@ from tests.benchmarks.triggers.ours import WAITING, Sessions
 
 AT_ONCE = 100
 RAW = "raw, 2 commits"
+RAW_SESSIONS = "raw, 6 commits"
 FEW_RUNS, MANY_RUNS = 200, 2000
 
 
@@ -64,10 +65,11 @@ async def fires(scale: Scale, place: Place, _: object, progress: Progress) -> Ra
 
 
 async def sessions(scale: Scale, place: Place, _: object, progress: Progress) -> Rates:
-    """Compares sessions one after the other with a hundred at once."""
-    ours = await Sessions.open(place.new_url())
+    """Compares sessions, one after the other and a hundred at once, with three raw rows each."""
+    ours, raw = await Sessions.open(place.new_url()), raw_of(place.store, place.new_url())
     few = max(1, scale.sessions // 10)
     slices = [
+        raw_slice(RAW_SESSIONS, few, partial(insert_and_finish, raw, 3 * few, 1)),
         Slice("ours, 1 at once", few, partial(ours.play, few, 1)),
         Slice(
             f"ours, {AT_ONCE} at once",
@@ -77,6 +79,7 @@ async def sessions(scale: Scale, place: Place, _: object, progress: Progress) ->
     ]
     rates = await rates_in_turn(slices, scale.rounds, progress)
     await ours.close()
+    raw.close()
     return rates
 
 
