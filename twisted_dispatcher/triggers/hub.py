@@ -28,7 +28,18 @@ from twisted_dispatcher.interfaces import IRunner
 from twisted_dispatcher.options import HandlerOptions, RetryPolicy
 from twisted_dispatcher.records import NewEvent
 from twisted_dispatcher.triggerrecords import SessionStep
-from twisted_dispatcher.triggers.facts import Effects, Fact, Fire
+from twisted_dispatcher.triggers.facts import (
+    Configure,
+    Effects,
+    Fact,
+    Fire,
+    GiveBack,
+    Link,
+    Note,
+    NoteSession,
+    ResolveLogs,
+    Start,
+)
 from twisted_dispatcher.triggers.forms import Forms
 from twisted_dispatcher.triggers.instances import TaskInstance
 from twisted_dispatcher.triggers.rules import apply
@@ -48,6 +59,8 @@ POLL: Final = 1.0
 _ATTRIBUTE: Final = "_trigger_hub"
 
 Types = tuple[str, str]
+# Of these no event follows, unless there is a trigger that fires at the end of all.
+_QUIET: Final = (Configure, GiveBack, Link, Note, NoteSession, ResolveLogs, Start)
 
 
 @attrs.frozen
@@ -120,7 +133,9 @@ class Hub:
         """
         now = self._backstage.now()
         last = None if finalizing is None else Fire(finalizing, self.empty)
-        template = self._backstage.write(Event(TYPE), "template", None, {KEYWORD: VALUE}).new
+        template = None
+        if last is not None or not isinstance(fact, _QUIET):
+            template = self._backstage.write(Event(TYPE), "template", None, {KEYWORD: VALUE}).new
         token = uuid.uuid4().hex
 
         def take(session: Session | None) -> tuple[Session | None, list[NewEvent], Any]:
@@ -129,10 +144,12 @@ class Hub:
                     raise UnknownSession(uid)
                 session = Session(uid, token, types)
             after, effects = apply(session, fact, now, last)
-            planned = [
-                self._planned(template, key, now + delay, body)
-                for key, delay, body in _events_of(after, effects, types)
-            ]
+            planned = []
+            if template is not None:
+                planned = [
+                    self._planned(template, key, now + delay, body)
+                    for key, delay, body in _events_of(after, effects, types)
+                ]
             stored = after if effects.changed else None
             return stored, [each.new for each in planned], (Outcome(after, effects), planned)
 
@@ -142,7 +159,6 @@ class Hub:
         (outcome, planned), accepted = await self.store.change(step, self._backstage.acceptor, now)
         for each, one in zip(planned, accepted):
             self._backstage.set_out(one, each)
-        self.wake(uid)
         return outcome  # type: ignore[no-any-return]
 
     def _planned(
@@ -167,7 +183,7 @@ class Hub:
         self._busy[uid] -= 1
         if self._busy[uid] <= 0:
             del self._busy[uid]
-        self.wake(uid)
+            self.wake(uid)
 
     def is_quiet(self, uid: str) -> bool:
         """Tell whether nothing goes on here for a session."""
@@ -179,7 +195,7 @@ class Hub:
             waiting.callback(None)
 
     async def news(self, uid: str) -> None:
-        """Wait until something has happened to a session here, or for a moment."""
+        """Wait until a session has become quiet here, or for a moment."""
         waiting: Deferred[None] = Deferred()
         self._waiting.setdefault(uid, []).append(waiting)
         poll = self.clock.callLater(POLL, self.wake, uid)

@@ -94,10 +94,12 @@ class TriggerManager:
         if faults:
             raise InvalidConfiguration(faults)
         tasks = {name: task_from(name, directives) for name, directives in given.items()}
-        # Encoded here as well, so that what cannot be stored is told before anything is.
-        self._hub.codec.encode({name: each.directives() for name, each in tasks.items()})
         latest: dict[str, str] = {}
-        for uid, trigger, name in abroad(self.storage.uid, tasks.values()):
+        links = abroad(self.storage.uid, tasks.values())
+        if links:
+            # So that what cannot be stored is told before anything is.
+            self._hub.codec.encode({name: each.directives() for name, each in tasks.items()})
+        for uid, trigger, name in links:
             linked = await self._hub.change(
                 uid, Link(trigger, self.storage.uid, name), self._types, create=True
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any, Final
+from zlib import crc32
 
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
@@ -22,8 +23,9 @@ from twisted_dispatcher.triggerrecords import (
 )
 from twisted_dispatcher.triggerstore import ITriggerStore
 
-# Steps of one session are taken in the order in which they were asked for.
-_CHANGE: Final = Desk(change_all)
+# Steps of one session are taken in the order in which they were asked for, so that a session goes
+# to one desk always; with two of them one group is prepared while the other one is committed.
+_CHANGES: Final = (Desk(change_all), Desk(change_all))
 _FORGET: Final = writing(reading.forget)
 _SESSION: Final = reads(reading.session)
 _ACTIVE: Final = reads(reading.active)
@@ -41,7 +43,8 @@ class PostgreSQLTriggers:
     def change(
         self, step: SessionStep, worker: Worker, now: float
     ) -> Deferred[tuple[Any, Sequence[Accepted]]]:
-        return self._crew.ask(_CHANGE, (step, worker, now))
+        desk = _CHANGES[crc32(step.uid.encode()) % len(_CHANGES)]
+        return self._crew.ask(desk, (step, worker, now))
 
     def session(
         self, uid: str, live: bool = False
