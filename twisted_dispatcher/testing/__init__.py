@@ -11,16 +11,18 @@ What you need to test your handlers without sleeping: time that you move, and as
             self.assertAllSucceeded(result)
 
 `clocked_durable_dispatcher` gives a dispatcher with a store in memory, for handlers that must not
-be forgotten.
+be forgotten. `TriggerAssertions` are for trigger sessions.
 """
 
 from twisted_dispatcher.testing.assertions import OutcomeAssertions
 from twisted_dispatcher.testing.clocked import NeverSettled, clocked_dispatcher, pump, result_of
 from twisted_dispatcher.testing.durable import clocked_durable_dispatcher, later
+from twisted_dispatcher.testing.triggers import TriggerAssertions
 
 __all__ = [
     "NeverSettled",
     "OutcomeAssertions",
+    "TriggerAssertions",
     "clocked_dispatcher",
     "clocked_durable_dispatcher",
     "later",
