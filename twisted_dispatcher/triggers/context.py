@@ -13,7 +13,6 @@ from twisted_dispatcher.triggers.logs import LevelMeter, metered, with_context
 
 if TYPE_CHECKING:
     from twisted_dispatcher.triggers.instances import TaskInstance
-    from twisted_dispatcher.triggers.manager import TriggerManager
 
 Filter = Any
 
@@ -23,14 +22,14 @@ class TaskContext:
     What a task is called with.
 
     :ivar trigger_kwargs: by trigger, its params and, merged over them, what it was fired with.
-    :ivar manager: a manager of the session, of the type that it was configured with.
+    :ivar manager: a `TriggerManager` of the session, of the class of the one that fired.
     :ivar task_instance: the instance that runs.
     :ivar meter: has the highest level that was logged.
     """
 
     def __init__(
         self,
-        manager: TriggerManager,
+        manager: Any,
         task_instance: TaskInstance,
         trigger_kwargs: dict[str, Any],
     ) -> None:
@@ -47,7 +46,7 @@ class TaskContext:
     @property
     def storage_uid(self) -> str:
         """The uid of the session."""
-        return self.manager.storage.uid
+        return str(self.manager.storage.uid)
 
     def filter_kwargs(
         self, filters: Mapping[str, Mapping[str, Filter]]

@@ -14,8 +14,9 @@ from contextlib import suppress
 from contextvars import ContextVar
 from functools import partial
 from inspect import isawaitable
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
+import attrs
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.defer import TimeoutError as DeferredTimeout
 from twisted.internet.task import deferLater
@@ -61,9 +62,6 @@ from twisted_dispatcher.triggers.session import Instance
 from twisted_dispatcher.triggers.statuses import FAILED, FINISHED, RUNNING
 from twisted_dispatcher.triggers.tasks import Retry as RetryAsked
 from twisted_dispatcher.triggers.tasks import StatusChange, load_task
-
-if TYPE_CHECKING:
-    from twisted_dispatcher.triggers.manager import TriggerManager
 
 # What the store could not be told is told again after so many seconds.
 AGAIN: Final = 1.0
@@ -119,13 +117,12 @@ async def _tell(hub: Hub, uid: str, fact: Fact) -> None:
     await _hooks(manager, await manager.change(fact))
 
 
-def _manager_of(hub: Hub, uid: str, types: tuple[str, str]) -> TriggerManager:
+def _manager_of(hub: Hub, uid: str, types: tuple[str, str]) -> Any:
     storage = storage_backends.get(types[1], uid, hub.dispatcher)
-    manager: TriggerManager = trigger_managers.get(types[0], storage)
-    return manager
+    return trigger_managers.get(types[0], storage)
 
 
-async def _hooks(manager: TriggerManager, outcome: Outcome) -> None:
+async def _hooks(manager: Any, outcome: Outcome) -> None:
     """Call the hooks of what has been stored; that they fail changes nothing about it."""
     try:
         await manager.after(outcome)
@@ -294,7 +291,8 @@ class _Run:
         """Store what a task came to, again and again: what it has done is not forgotten."""
         while True:
             try:
-                return await self._manager.change(fact)
+                outcome: Outcome = await self._manager.change(fact)
+                return outcome
             except StoreClosed:
                 raise
             except StoreUnavailable as error:
@@ -308,8 +306,6 @@ class _Run:
 
 
 def _with_level(fact: Fact, level: int) -> Fact:
-    import attrs
-
     if isinstance(fact, (End, Retry)):
         return attrs.evolve(fact, log_level=level)
     return fact
