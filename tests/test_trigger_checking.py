@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from twisted_dispatcher.testing.triggers import TriggerAssertions
 from twisted_dispatcher.triggers.checking import Finding, check
 from twisted_dispatcher.triggers.cycles import cycles_of
-from twisted_dispatcher.triggers.graph import graph
+from twisted_dispatcher.triggers.drawing import graph
 from twisted_dispatcher.triggers.links import TaskLinks, links_of
 
 SURVEY: Mapping[str, Any] = {
@@ -246,6 +247,17 @@ class GraphTests(SynchronousTestCase):
         self.assertIn("class task0 finished", drawn)
         self.assertIn("class trigger0 fired", drawn)
         self.assertNotIn("unused", drawn)
+
+    def test_session(self) -> None:
+        """A manager draws its session, as of the snapshot."""
+        test = TriggerAssertions()
+        manager = test.open_session(
+            configuration={"t": {"after": ["a", "b"], "run": "builtins:print"}}
+        )
+        test.fire("a")
+
+        self.assertIn('task0["t<br/>1 unstarted"]', manager.graph())
+        self.assertIn("class trigger0 fired", manager.graph())
 
     def test_statuses_of_ones_own(self) -> None:
         """A status that a task has set for itself is told, without a colour."""

@@ -11,8 +11,7 @@ from twisted_dispatcher.cli import options
 from twisted_dispatcher.cli.options import command
 from twisted_dispatcher.cli.statuses import FAILED
 from twisted_dispatcher.errors import InvalidConfigurationFile
-from twisted_dispatcher.triggers import checking, graph
-from twisted_dispatcher.triggers.files import load_configuration
+from twisted_dispatcher.triggers import check, graph, load_configuration
 from twisted_dispatcher.triggers.tasks import task_fault
 
 
@@ -30,7 +29,7 @@ def check_file(path: str, fired: Sequence[str], without_code: bool) -> None:
     The exit status is 0 if nothing was found, and 1 otherwise.
     """
     configuration = _configuration(path, None if without_code else task_fault)
-    findings = checking.check(configuration, fired or None)
+    findings = check(configuration, fired or None)
     for finding in findings:
         options.say(f"{path}: {finding}")
     if findings:
@@ -46,7 +45,7 @@ def graph_file(path: str) -> None:
 
     Round nodes are triggers, square ones tasks. A thick arrow is andEvery, a dotted one unless.
     """
-    options.say(graph.graph(_configuration(path, None)).rstrip())
+    options.say(graph(_configuration(path, None)).rstrip())
 
 
 def _configuration(path: str, run_fault: Any) -> dict[str, Any]:

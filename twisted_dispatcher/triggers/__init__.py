@@ -11,8 +11,11 @@ Trigger sessions: "after these have happened, in any order, perhaps weeks apart,
     await manager.fire("page1", {"answers": [1, 2]})
 """
 
+from twisted_dispatcher.triggers.checking import Finding, check
 from twisted_dispatcher.triggers.configuration import Configuration, TaskConfig
 from twisted_dispatcher.triggers.context import TaskContext
+from twisted_dispatcher.triggers.drawing import graph
+from twisted_dispatcher.triggers.files import load_configuration
 from twisted_dispatcher.triggers.instances import TaskInstance
 from twisted_dispatcher.triggers.listing import list_sessions
 from twisted_dispatcher.triggers.logs import with_context
@@ -29,6 +32,7 @@ from twisted_dispatcher.triggers.tasks import Retry, Skip, StatusChange, Trigger
 __all__ = [
     "Configuration",
     "FinalizingTriggerManager",
+    "Finding",
     "Retry",
     "Skip",
     "StatusChange",
@@ -38,8 +42,11 @@ __all__ = [
     "TriggerManager",
     "TriggerStorage",
     "TriggerTask",
+    "check",
+    "graph",
     "install",
     "list_sessions",
+    "load_configuration",
     "storage_backends",
     "task_runners",
     "trigger_managers",

@@ -25,6 +25,7 @@ from twisted_dispatcher.errors import (
     UnknownTask,
 )
 from twisted_dispatcher.triggers.configuration import TaskConfig, faults_of, task_from
+from twisted_dispatcher.triggers.drawing import graph_of
 from twisted_dispatcher.triggers.explaining import Explanation, explain
 from twisted_dispatcher.triggers.facts import (
     Configure,
@@ -264,6 +265,10 @@ class TriggerManager:
         if task is None:
             raise UnknownTask(self.storage.uid, task_name)
         return explain(self.storage.session, task)
+
+    def graph(self) -> str:
+        """Draw the session as of the snapshot, as the text of a Mermaid flowchart."""
+        return graph_of(self.storage)
 
     def join_all(self) -> Deferred[None]:
         """
