@@ -21,7 +21,6 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
 from twisted_dispatcher.durable.dispatcher import DurableDispatcher
-from twisted_dispatcher.durable.planning import PlannedEvent
 from twisted_dispatcher.errors import StoreWithoutTriggers, UnknownSession
 from twisted_dispatcher.events import Event
 from twisted_dispatcher.interfaces import IRunner
@@ -135,7 +134,7 @@ class Hub:
         last = None if finalizing is None else Fire(finalizing, self.empty)
         template = None
         if last is not None or not isinstance(fact, _QUIET):
-            template = self._backstage.write(Event(TYPE), "template", None, {KEYWORD: VALUE}).new
+            template = self._template()
         token = uuid.uuid4().hex
 
         def take(session: Session | None) -> tuple[Session | None, list[NewEvent], Any]:
@@ -144,29 +143,30 @@ class Hub:
                     raise UnknownSession(uid)
                 session = Session(uid, token, types)
             after, effects = apply(session, fact, now, last)
-            planned = []
+            events = []
             if template is not None:
-                planned = [
-                    self._planned(template, key, now + delay, body)
+                events = [
+                    self._written(template, key, now + delay, body)
                     for key, delay, body in _events_of(after, effects, types)
                 ]
-            stored = after if effects.changed else None
-            return stored, [each.new for each in planned], (Outcome(after, effects), planned)
+            return after if effects.changed else None, events, Outcome(after, effects)
 
         name = getattr(fact, "instance", None)
         names = () if name is None else (name,)
         step = SessionStep(uid, names, take, self.forms.form, create)
-        (outcome, planned), accepted = await self.store.change(step, self._backstage.acceptor, now)
-        for each, one in zip(planned, accepted):
-            self._backstage.set_out(one, each)
+        outcome, accepted = await self.store.change(step, self._backstage.acceptor, now)
+        self._backstage.run([claim for each in accepted for claim in each.claims])
         return outcome  # type: ignore[no-any-return]
 
-    def _planned(
+    def _template(self) -> NewEvent:
+        """Give an event of ours as it is planned here and now; all of them have these details."""
+        return self._backstage.write(Event(TYPE), "template", None, {KEYWORD: VALUE}).new
+
+    def _written(
         self, template: NewEvent, key: str, due: float, body: Mapping[str, Any]
-    ) -> PlannedEvent:
+    ) -> NewEvent:
         event = Event(TYPE, key=key, context=dict(body))
-        new = attrs.evolve(template, key=key, due=due, body=self.codec.encode(event))
-        return PlannedEvent(event, (), new)
+        return attrs.evolve(template, key=key, due=due, body=self.codec.encode(event))
 
     def instance_of(self, instance: Instance, session: Session) -> TaskInstance:
         """Give an instance as users see it."""
