@@ -142,7 +142,7 @@ class ProgramTests(SynchronousTestCase):
                 text=True,
                 timeout=120,
             )
-            self.assertEqual((done.returncode, done.stderr), (0, ""))
+            self.assertEqual(done.returncode, 0, done.stderr)
             return done.stdout
 
         do("start", "1")
