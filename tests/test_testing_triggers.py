@@ -128,6 +128,12 @@ class TriggerAssertionTests(TriggerAssertions, SynchronousTestCase):
 
         self.assertInstanceMissing("t#0")
 
+    def test_without_its_clock(self) -> None:
+        """A dispatcher without its clock is refused."""
+        self.session_with("PassThruTask")
+
+        self.assertRaises(TypeError, self.open_session, "other", dispatcher=self.dispatcher)
+
     def test_finalizing(self) -> None:
         """A session may have another manager, by its name."""
         self.open_session(

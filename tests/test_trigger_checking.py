@@ -59,9 +59,20 @@ class CheckTests(SynchronousTestCase):
             str(finding), "t can never run: it waits for nothing; give it an after or an andEvery"
         )
 
+    def test_invalid(self) -> None:
+        """Directives that a session would refuse are found, and nothing is said about the rest."""
+        one, other = self.assertFound(
+            {"t": {"after": "abc", "run": "m:n"}, "u": task(), "v": [1]},
+            ("invalid", ("t",)),
+            ("invalid", ("v",)),
+        )
+
+        self.assertIn("'after' is a list of triggers, not a text", str(one))
+        self.assertIn("the directives are a mapping", str(other))
+
     def test_and_every_is_enough(self) -> None:
         """A task with an andEvery alone can run."""
-        self.assertFound({"t": {"andEvery": "a", "run": "m:n"}})
+        self.assertFound({"t": {"after": [], "andEvery": "a", "run": "m:n"}})
 
     def test_nobody_fires(self) -> None:
         """A trigger that is not on the list is found, with those who name it and what is alike."""
@@ -114,14 +125,18 @@ class CheckTests(SynchronousTestCase):
         """A cycle of andEvery alone would go on for ever."""
         (finding,) = self.assertFound(
             {
-                "t": {"andEvery": "u", "run": "m:n"},
-                "u": {"andEvery": "t", "run": "m:n"},
+                "t": task(andEvery="u"),
+                "u": task(andEvery="t"),
             },
             ("endless", ("t", "u")),
             triggers=["t"],
         )
 
         self.assertIn("without an end", str(finding))
+
+    def test_runs_itself(self) -> None:
+        """A task that would run itself is found, too."""
+        self.assertFound({"t": task(andEvery="t")}, ("endless", ("t",)), triggers=["t"])
 
     def test_always_abandoned(self) -> None:
         """A task whose unless has surely fired before its after is complete is found."""

@@ -72,7 +72,8 @@ class TriggerAssertions:
         """
         if dispatcher is None:
             dispatcher, clock = clocked_durable_dispatcher(clock=clock, **options)
-        assert clock is not None, "a dispatcher comes with its clock"
+        elif clock is None:
+            raise TypeError("give the clock that the dispatcher goes by as well: clock=...")
         self.dispatcher, self.clock = dispatcher, clock
         self.manager = trigger_managers.get(
             manager, storage_backends.get("default", uid, dispatcher)

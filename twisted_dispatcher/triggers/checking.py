@@ -22,9 +22,11 @@ from typing import Any
 
 import attrs
 
+from twisted_dispatcher.triggers.configuration import TaskConfig, faults_of
 from twisted_dispatcher.triggers.cycles import cycles_of
 from twisted_dispatcher.triggers.links import TaskLinks, links_of, tasks_after
 
+INVALID = "invalid"
 NEVER_RUNS = "never runs"
 ALWAYS_ABANDONED = "always abandoned"
 NOBODY_FIRES = "nobody fires"
@@ -39,7 +41,7 @@ class Finding:
     One oddity.
 
     :ivar kind: one of ``never runs``, ``always abandoned``, ``nobody fires``, ``nobody waits``,
-        ``cycle`` and ``endless``.
+        ``cycle`` and ``endless``; or ``invalid``: a session would refuse the directives.
     :ivar names: the tasks, or the trigger, that it is about.
     :ivar message: a sentence that names the cure.
     """
@@ -61,7 +63,10 @@ def check(
     :param configuration: directives by task, or a session's ``storage.tasks``.
     :param triggers: all that will be fired from outside; without it, every trigger that is no
         task's name counts as fired by somebody.
+    :return: what was found; where directives are invalid, that alone.
     """
+    if invalid := list(_invalid(configuration)):
+        return invalid
     links = links_of(configuration)
     outside = _outside(links) if triggers is None else frozenset(triggers)
     fired = _can_fire(links, outside)
@@ -72,6 +77,16 @@ def check(
         *_never_run(links, fired),
         *_always_abandoned(links, fired, outside),
     ]
+
+
+def _invalid(configuration: Mapping[str, Any]) -> Iterator[Finding]:
+    """Find directives that nothing can be said about; that a task runs itself is found later."""
+    for name, task in configuration.items():
+        if isinstance(task, TaskConfig):
+            continue
+        for fault in faults_of({name: task}):
+            if not fault.startswith(f"{name!r} -> "):
+                yield Finding(INVALID, (name,), fault)
 
 
 def _outside(links: Mapping[str, TaskLinks]) -> frozenset[str]:
