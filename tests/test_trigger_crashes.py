@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
+import itertools
+import threading
 from collections import Counter
-from typing import Any
+from collections.abc import Callable
+from typing import Any, cast
 
+from twisted.internet import reactor as _reactor
 from twisted.internet.defer import Deferred
-from twisted.internet.task import Clock
-from twisted.trial.unittest import SynchronousTestCase
+from twisted.internet.task import Clock, deferLater
+from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from tests import trigger_tasks
 from tests.durable import Process, on_stores
+from tests.killing.daemon import ClockAhead
+from tests.postgresql import PostgreSQL
 from tests.trigger_sessions import TASKS, SessionTests
 from tests.trigger_tasks import CALLS, WAITING
-from twisted_dispatcher import DurableDispatcher
+from twisted_dispatcher import DurableDispatcher, open_store
 from twisted_dispatcher.testing import clocked_durable_dispatcher, pump
 from twisted_dispatcher.testing.crashes import Crashed, crash_everywhere
+from twisted_dispatcher.testing.stores.crashes import ProcessDied
 from twisted_dispatcher.triggers import (
     FinalizingTriggerManager,
     TriggerManager,
     TriggerStorage,
     install,
 )
+
+reactor = cast(Any, _reactor)
 
 CONFIGURATION = {
     "join": {"after": ["x", "y"], "run": f"{TASKS}:Repeat"},
@@ -31,9 +40,13 @@ CONFIGURATION = {
 }
 
 
-async def act(dispatcher: DurableDispatcher) -> None:
+FINISHED = dict.fromkeys(("join#0", "each#0", "again#1", "end#0"), "finished")
+STATUSES = {**FINISHED, "again#0": "replayed"}
+
+
+async def act(dispatcher: DurableDispatcher, uid: str = "s") -> None:
     """Do what users do who got no answer: all of it again."""
-    manager = FinalizingTriggerManager(TriggerStorage("s", dispatcher))
+    manager = FinalizingTriggerManager(TriggerStorage(uid, dispatcher))
     await manager.update_configuration(CONFIGURATION)
     await manager.fire("x", {"n": 1})
     await manager.fire("y", {"n": 2})
@@ -62,10 +75,9 @@ class CrashPointTests(SynchronousTestCase):
         said = f"crashed at point {crash.number}, {crash.point}"
         manager = self.session_in(crash.path)
         statuses = {each.name: each.status for each in manager.storage}
-        expected = dict.fromkeys(("join#0", "each#0", "again#1", "end#0"), "finished")
-        self.assertEqual(statuses, {**expected, "again#0": "replayed"}, said)
+        self.assertEqual(statuses, STATUSES, said)
         calls = Counter(name for name, _ in CALLS)
-        self.assertEqual(set(calls), {*expected, "again#0"}, said)
+        self.assertEqual(set(calls), set(STATUSES), said)
         # Whoever dies may have run one task to its end, and not have told.
         repeated = [name for name, count in calls.items() if count > 1]
         self.assertTrue(len(repeated) <= 1 and max(calls.values()) <= 2, (said, calls))
@@ -192,3 +204,107 @@ class DyingTests(SessionTests):
 
 globals().update(on_stores(DyingTests, that_outlive=True))
 del DyingTests
+
+
+class OfSessions:
+    """
+    A crash point before and after the commits of transactions that write sessions.
+
+    Nothing of a transaction is there before it commits, so that all points before that are alike.
+    """
+
+    STEPS = frozenset({"make sessions", "change sessions", "put instances"})
+
+    def __init__(self, nth: int) -> None:
+        """:param nth: the number of the point at which the process dies."""
+        self.died: str | None = None
+        self._left = nth
+        self._thread = threading.local()
+        self._lock = threading.Lock()
+
+    def __call__(self, name: str) -> None:
+        """Be told of a crash point, in the thread of the transaction."""
+        place, _, step = name.partition(" ")
+        with self._lock:
+            if self.died is None and self._counts(place, step):
+                self._left -= 1
+                if not self._left:
+                    self.died = name
+        if self.died is not None:
+            raise ProcessDied(self.died)
+
+    def _counts(self, place: str, step: str) -> bool:
+        if step in self.STEPS:
+            self._thread.writes = True
+        if not getattr(self._thread, "writes", False):
+            return False
+        if step == "begin" or (place, step) == ("after", "commit"):
+            self._thread.writes = False
+        return step == "commit"
+
+
+class PostgreSQLCrashTests(PostgreSQL, TestCase):
+    """Crashes at the points of what writes sessions, on a server."""
+
+    timeout = 300
+
+    async def until(self, condition: Callable[[], object]) -> None:
+        """Wait for what threads bring about; trial's time limit ends it."""
+        while not condition():
+            await deferLater(reactor, 0.002)
+
+    async def start(self, store: Any, ahead: float) -> DurableDispatcher:
+        """Start a process, whose clock is some seconds ahead."""
+        clock: Any = ClockAhead(reactor, ahead)
+        dispatcher = DurableDispatcher(store, clock=clock)
+        install(dispatcher)
+        dispatcher.start()
+        await dispatcher.when_ready()
+        return dispatcher
+
+    async def live(self, store: Any, ahead: float, uid: str) -> DurableDispatcher:
+        """Do what users do, and work until nothing is left."""
+        dispatcher = await self.start(store, ahead)
+        await act(dispatcher, uid)
+        while (await store.counts())["open"]:
+            await deferLater(reactor, 0.002)
+        return dispatcher
+
+    async def die(self, nth: int, ahead: float, uid: str) -> str | None:
+        """Live until a crash point is reached; give its name."""
+        store: Any = open_store(self.url)
+        point = store.on_point = OfSessions(nth)
+        life = Deferred.fromCoroutine(self.live(store, ahead, uid))
+        life.addErrback(lambda _: None)
+        await self.until(lambda: point.died or life.called)
+        store.crash()
+        for call in reactor.getDelayedCalls():
+            if type(getattr(call.func, "__self__", None)).__module__.startswith("twisted_disp"):
+                call.cancel()
+        return point.died
+
+    async def follow(self, ahead: float, uid: str) -> dict[str, str]:
+        """Let the next process do what is left; give the status of every instance."""
+        store: Any = open_store(self.url)
+        dispatcher = await self.live(store, ahead, uid)
+        storage = TriggerStorage(uid, dispatcher)
+        await storage.load()
+        await dispatcher.stop()
+        await store.close()
+        return {each.name: each.status for each in storage}
+
+    async def test_every_point(self) -> None:
+        """Wherever a process dies, no trigger, task or cascade is lost or doubled."""
+        self.make_schema()
+        deaths: list[str] = []
+        for nth in itertools.count(1):
+            uid, ahead = f"session {nth}", nth * 130.0
+            death = await self.die(nth, ahead, uid)
+            statuses = await self.follow(ahead + 65.0, uid)
+            self.assertEqual(statuses, STATUSES, death)
+            if death is None:
+                break
+            deaths.append(death)
+
+        self.assertGreater(len(deaths), 10)
+        self.assertEqual(set(deaths), {"before commit", "after commit"})

@@ -20,8 +20,15 @@ from twisted_dispatcher.errors import (
     UnknownTask,
     WrongInstanceStatus,
 )
-from twisted_dispatcher.triggers import TriggerManager, TriggerStorage, list_sessions
-from twisted_dispatcher.triggers.listing import forget_session
+from twisted_dispatcher.triggers import (
+    TriggerManager,
+    TriggerStorage,
+    expire_sessions,
+    forget_session,
+    install,
+    list_sessions,
+)
+from twisted_dispatcher.triggers.naming import named
 
 
 class ConfiguringTests(SessionTests):
@@ -548,6 +555,62 @@ class StorageTests(SessionTests):
         with self.assertRaises(UnknownSession):
             await self.fire(await self.manager("a/1"), "x")
 
+    async def test_expires(self) -> None:
+        """Sessions to which nothing has happened for long are deleted when that is asked for."""
+        old = await self.manager("old", a=["x", "y"])
+        busy = await self.manager("busy", a={"after": ["x"], "run": "waits"})
+        await self.fire(old, "x")
+        await self.fire(busy, "x")
+        await self.pass_time(100)
+        await self.manager("new", a=["x"])
+        assert self.dispatcher is not None
+
+        self.assertEqual(await self.result(expire_sessions(self.dispatcher, 60)), 1)
+
+        left = await self.result(list_sessions(self.dispatcher))
+        self.assertEqual([each.uid for each in left], ["busy", "new"])
+        WAITING["a#0"].callback(None)
+        await self.all_of(busy)
+
+
+class ElsewhereTests(SessionTests):
+    """Fires and tasks in different processes."""
+
+    async def test_no_worker(self) -> None:
+        """A process that does not work fires, and others run the tasks."""
+        accepting = await self.process(install, worker=False)
+        manager = self.manager_of("s", accepting.dispatcher)
+        await self.configure(manager, a=["x"], b=["a"])
+        await self.fire(manager, "x")
+        await self.pass_time(5)
+        self.assertEqual(self.calls(), [])
+
+        await self.process(install)
+        await self.pass_time(5)
+
+        self.assertEqual(await self.all_of(manager), {"a#0": "finished", "b#0": "finished"})
+
+    async def test_not_importable(self) -> None:
+        """A task that cannot be imported where it is run fails, and says so; replay mends it."""
+        process = await self.process(install)
+        manager = self.manager_of("s", process.dispatcher)
+        await self.configure(manager, a=["x"])
+        repeat = trigger_tasks.Repeat
+        del trigger_tasks.Repeat
+        named.cache_clear()
+        try:
+            await self.fire(manager, "x")
+            statuses = await self.all_of(manager)
+        finally:
+            trigger_tasks.Repeat = repeat  # type: ignore[misc]
+
+        self.assertEqual(statuses, {"a#0": "failed"})
+        metadata = manager.storage["a#0"].metadata
+        self.assertTrue(metadata["exceptionType"].endswith("TaskNotImportable"))
+        self.assertIn("Repeat", metadata["exceptionInfo"])
+        await self.result(manager.replay_failed_instance("a#0"))
+        self.assertEqual((await self.all_of(manager))["a#1"], "finished")
+
 
 class NamespaceTests(SessionTests):
     """Sessions that wait for one another."""
@@ -701,4 +764,6 @@ for tests in (
     HookTests,
 ):
     globals().update(on_stores(tests))
-del tests
+# A store in memory has one process.
+globals().update(on_stores(ElsewhereTests, that_outlive=True))
+del tests, ElsewhereTests

@@ -61,5 +61,11 @@ class ITriggerStore(Interface):
         :param after: only those that stand behind this uid.
         """
 
-    def forget(uid: str) -> Deferred[bool]:
-        """Delete a session and its instances; the Deferred fires with whether it was there."""
+    def forget(uid: str, before: float | None = None) -> Deferred[bool]:
+        """
+        Delete a session with its instances.
+
+        :param before: only if nothing has happened to it since before this time, and nothing of
+            it is scheduled or running.
+        :return: a Deferred that fires with whether it was deleted.
+        """

@@ -274,6 +274,19 @@ class TriggerStoreContract(Scene):
         self.assertEqual((await self.triggers.session("s"))[1], [])
         self.assertEqual(len((await self.triggers.session("other"))[1]), 1)
 
+    async def test_forgets_idle_ones(self) -> None:
+        """A session can be deleted only if nothing has happened to it lately."""
+        await self.put("old", instance(0, WAITING))
+        await self.put("busy", instance(0, ACTIVE))
+
+        forgotten = [
+            await self.triggers.forget(uid, before)
+            for uid, before in (("old", NOW), ("old", NOW + 1), ("busy", NOW + 1), ("no", NOW + 1))
+        ]
+
+        self.assertEqual(forgotten, [False, True, False, False])
+        self.assertEqual([each.uid for each in await self.triggers.sessions()], ["busy"])
+
     async def test_two_processes(self) -> None:
         """Steps that two processes take at once are all taken, each on what was there."""
         other = (await self.second_store()).triggers  # type: ignore[attr-defined]

@@ -17,7 +17,7 @@ from twisted_dispatcher.triggers.context import TaskContext
 from twisted_dispatcher.triggers.drawing import graph
 from twisted_dispatcher.triggers.files import load_configuration
 from twisted_dispatcher.triggers.instances import TaskInstance
-from twisted_dispatcher.triggers.listing import list_sessions
+from twisted_dispatcher.triggers.listing import expire_sessions, forget_session, list_sessions
 from twisted_dispatcher.triggers.logs import with_context
 from twisted_dispatcher.triggers.manager import FinalizingTriggerManager, TriggerManager
 from twisted_dispatcher.triggers.registries import (
@@ -43,6 +43,8 @@ __all__ = [
     "TriggerStorage",
     "TriggerTask",
     "check",
+    "expire_sessions",
+    "forget_session",
     "graph",
     "install",
     "list_sessions",

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, gatherResults
 
 from twisted_dispatcher.triggerrecords import SessionSummary
+from twisted_dispatcher.triggers.hub import Hub
 from twisted_dispatcher.triggers.running import install
+
+# So many sessions are looked at, and deleted, at once.
+PAGE = 200
 
 
 def list_sessions(
@@ -24,3 +28,24 @@ def list_sessions(
 def forget_session(dispatcher: Any, uid: str) -> Deferred[bool]:
     """Delete a session with all that is known of it; what runs for it ends unheard."""
     return install(dispatcher).store.forget(uid)
+
+
+def expire_sessions(dispatcher: Any, older_than: float, prefix: str = "") -> Deferred[int]:
+    """
+    Delete the sessions to which nothing has happened for some seconds; what goes on is kept.
+
+    Sessions are kept for ever unless somebody calls this, once a day say.
+
+    :return: a Deferred that fires with their number. Cancelling it stops; what was deleted stays.
+    """
+    return Deferred.fromCoroutine(_expire(install(dispatcher), older_than, prefix))
+
+
+async def _expire(hub: Hub, older_than: float, prefix: str) -> int:
+    before = hub.clock.seconds() - older_than
+    count, after = 0, ""
+    while page := await hub.store.sessions(prefix, after, PAGE):
+        old = [each.uid for each in page if each.changed < before and not each.active]
+        count += sum(await gatherResults([hub.store.forget(uid, before) for uid in old]))
+        after = page[-1].uid
+    return count

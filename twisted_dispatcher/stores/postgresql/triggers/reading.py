@@ -39,7 +39,9 @@ _LIST: Final = f"""
         AND left(uid, length(%(prefix)s)) = %(prefix)s
     ORDER BY uid LIMIT %(limit)s"""
 # The session first: whoever changes it has its row, and the instances only with it.
-_HOLD: Final = f"SELECT id FROM {SESSION} WHERE uid = %s FOR UPDATE"
+_HOLD: Final = f"SELECT id, changed FROM {SESSION} WHERE uid = %s FOR UPDATE"
+_GOES_ON: Final = f"""
+    SELECT 1 FROM {INSTANCE} WHERE session_id = %s::bigint AND live = {ACTIVE} LIMIT 1"""
 _FORGET_INSTANCES: Final = f"DELETE FROM {INSTANCE} WHERE session_id = %s::bigint"
 _FORGET: Final = f"DELETE FROM {SESSION} WHERE id = %s::bigint"
 
@@ -66,10 +68,14 @@ def sessions(ledger: Ledger, prefix: str, after: str, limit: int) -> list[Sessio
     return [SessionSummary(*row) for row in found]
 
 
-def forget(ledger: Ledger, uid: str) -> bool:
+def forget(ledger: Ledger, uid: str, before: float | None) -> bool:
     """Delete a session; see `ITriggerStore.forget`."""
     found = ledger.read(_HOLD, (uid,))
-    for (session_id,) in found:
-        ledger.write("forget instances", _FORGET_INSTANCES, (session_id,))
-        ledger.write("forget session", _FORGET, (session_id,))
-    return bool(found)
+    if not found:
+        return False
+    ((session_id, changed),) = found
+    if before is not None and (changed >= before or ledger.read(_GOES_ON, (session_id,))):
+        return False
+    ledger.write("forget instances", _FORGET_INSTANCES, (session_id,))
+    ledger.write("forget session", _FORGET, (session_id,))
+    return True

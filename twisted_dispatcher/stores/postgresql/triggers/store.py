@@ -59,5 +59,5 @@ class PostgreSQLTriggers:
     ) -> Deferred[list[SessionSummary]]:
         return self._crew.ask(_SESSIONS, (prefix, after, limit))
 
-    def forget(self, uid: str) -> Deferred[bool]:
-        return self._crew.ask(_FORGET, (uid,))
+    def forget(self, uid: str, before: float | None = None) -> Deferred[bool]:
+        return self._crew.ask(_FORGET, (uid, before))

@@ -37,9 +37,12 @@ _LIST = f"""
     SELECT uid, changed, {_number(WAITING)}, {_number(ACTIVE)}, {_number(OPEN)}
     FROM {SESSION} s WHERE uid >= ?1 AND uid > ?2 AND substr(uid, 1, length(?1)) = ?1
     ORDER BY uid LIMIT ?3"""
-_FORGET_INSTANCES = f"""
-    DELETE FROM {INSTANCE} WHERE session_id = (SELECT id FROM {SESSION} WHERE uid = ?)"""
-_FORGET = f"DELETE FROM {SESSION} WHERE uid = ?"
+# With a time: only a session that is older, and of which nothing goes on.
+_CHOOSE = f"""
+    SELECT id FROM {SESSION} s WHERE uid = ?1 AND (?2 IS NULL OR (changed < ?2 AND NOT EXISTS (
+        SELECT 1 FROM {INSTANCE} WHERE session_id = s.id AND live = {ACTIVE})))"""
+_FORGET_INSTANCES = f"DELETE FROM {INSTANCE} WHERE session_id = ?"
+_FORGET = f"DELETE FROM {SESSION} WHERE id = ?"
 _IS_FORGOTTEN = f"SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM {SESSION} WHERE uid = ?)"
 
 
@@ -67,10 +70,11 @@ def sessions(
     return [SessionSummary(*row) for row in found]
 
 
-def forget(ledger: Ledger, uid: str) -> bool:
+def forget(ledger: Ledger, uid: str, before: float | None) -> bool:
     """Delete a session; see `ITriggerStore.forget`."""
-    ledger.write("forget instances", _FORGET_INSTANCES, (uid,))
-    found = ledger.write("forget session", _FORGET, (uid,)) > 0
-    if found:
+    found = ledger.read(_CHOOSE, (uid, before))
+    for (session_id,) in found:
+        ledger.write("forget instances", _FORGET_INSTANCES, (session_id,))
+        ledger.write("forget session", _FORGET, (session_id,))
         ledger.witness = (_IS_FORGOTTEN, (uid,))
-    return found
+    return bool(found)

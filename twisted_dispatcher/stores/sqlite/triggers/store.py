@@ -55,5 +55,5 @@ class SQLiteTriggers:
     ) -> Deferred[list[SessionSummary]]:
         return self._reading.ask(_sessions, (prefix, after, limit))
 
-    def forget(self, uid: str) -> Deferred[bool]:
-        return self._writing.ask(_forget, (uid,))
+    def forget(self, uid: str, before: float | None = None) -> Deferred[bool]:
+        return self._writing.ask(_forget, (uid, before))
