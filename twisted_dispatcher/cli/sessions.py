@@ -15,8 +15,8 @@ from twisted_dispatcher.durable.dispatcher import DurableDispatcher
 from twisted_dispatcher.errors import UnknownTask
 from twisted_dispatcher.triggerrecords import SessionSummary
 from twisted_dispatcher.triggers import TriggerStorage, list_sessions
-from twisted_dispatcher.triggers.explaining import Explanation, explain
 from twisted_dispatcher.triggers.drawing import graph_of
+from twisted_dispatcher.triggers.explaining import Explanation, explain
 
 T = TypeVar("T")
 
