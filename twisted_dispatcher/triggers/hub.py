@@ -21,7 +21,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
 from twisted_dispatcher.durable.dispatcher import DurableDispatcher
-from twisted_dispatcher.errors import StoreWithoutTriggers, UnknownSession
+from twisted_dispatcher.errors import InvalidSession, StoreWithoutTriggers, UnknownSession
 from twisted_dispatcher.events import Event
 from twisted_dispatcher.interfaces import IRunner
 from twisted_dispatcher.options import HandlerOptions, RetryPolicy
@@ -241,7 +241,15 @@ def _triggers_of(store: Any) -> ITriggerStore:
 
 
 def hub_of(dispatcher: DurableDispatcher, handle: Callable[[Hub, Event], Awaitable[None]]) -> Hub:
-    """Give the hub of a dispatcher, made when it is first asked for."""
+    """
+    Give the hub of a dispatcher, made when it is first asked for.
+
+    :raises InvalidSession: when it is no durable dispatcher.
+    """
+    if not hasattr(dispatcher, "backstage"):
+        raise InvalidSession(
+            f"trigger sessions need a DurableDispatcher, which has a store, unlike {dispatcher!r}"
+        )
     hub = getattr(dispatcher, _ATTRIBUTE, None)
     if hub is None:
         hub = Hub(dispatcher, handle)
