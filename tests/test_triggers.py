@@ -11,6 +11,7 @@ from tests import trigger_tasks
 from tests.durable import on_stores
 from tests.trigger_sessions import TASKS, SessionTests
 from tests.trigger_tasks import CALLS, CONTEXTS, WAITING
+from twisted_dispatcher import EventDispatcher
 from twisted_dispatcher.errors import (
     InvalidConfiguration,
     InvalidSession,
@@ -94,6 +95,7 @@ class ConfiguringTests(SessionTests):
             await self.fire(manager, "x", thing=object())
         for uid in (7, "", None, "a\nb"):
             self.assertRaises(TypeError, TriggerStorage, uid, self.dispatcher)
+        self.assertRaises(InvalidSession, TriggerStorage, "s", EventDispatcher(()))
         self.assertEqual(len(manager.storage.instances), 0)
 
     async def test_foreign_store(self) -> None:

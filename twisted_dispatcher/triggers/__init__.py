@@ -16,10 +16,11 @@ from twisted_dispatcher.triggers.configuration import Configuration, TaskConfig
 from twisted_dispatcher.triggers.context import TaskContext
 from twisted_dispatcher.triggers.drawing import graph
 from twisted_dispatcher.triggers.files import load_configuration
+from twisted_dispatcher.triggers.finalizing import FinalizingTriggerManager
 from twisted_dispatcher.triggers.instances import TaskInstance
 from twisted_dispatcher.triggers.listing import expire_sessions, forget_session, list_sessions
 from twisted_dispatcher.triggers.logs import with_context
-from twisted_dispatcher.triggers.manager import FinalizingTriggerManager, TriggerManager
+from twisted_dispatcher.triggers.manager import TriggerManager
 from twisted_dispatcher.triggers.registries import (
     storage_backends,
     task_runners,

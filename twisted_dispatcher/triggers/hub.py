@@ -21,7 +21,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
 from twisted_dispatcher.durable.dispatcher import DurableDispatcher
-from twisted_dispatcher.errors import StoreWithoutTriggers, UnknownSession
+from twisted_dispatcher.errors import InvalidSession, StoreWithoutTriggers, UnknownSession
 from twisted_dispatcher.events import Event
 from twisted_dispatcher.interfaces import IRunner
 from twisted_dispatcher.options import HandlerOptions, RetryPolicy
@@ -172,6 +172,30 @@ class Hub:
         """Give an instance as users see it."""
         return TaskInstance(instance, session.config.tasks.get(instance.task), self.codec)
 
+    def text_of(self, kwargs: Any, name: str) -> str:
+        """
+        Write kwargs; None are none.
+
+        :raises InvalidSession, NotEncodable: when they are no mapping, or cannot be stored.
+        """
+        if kwargs is not None and not isinstance(kwargs, Mapping):
+            raise InvalidSession(
+                f"{name} is a mapping of names to values, not a {type(kwargs).__name__}"
+            )
+        return self.codec.encode(dict(kwargs or {}), name)
+
+    def texts_of(self, values: Any) -> dict[str, str]:
+        """
+        Write metadata, or kwargs by trigger, each value by itself.
+
+        :raises InvalidSession, NotEncodable: as `text_of` does.
+        """
+        if not isinstance(values, Mapping):
+            raise InvalidSession(
+                f"metadata and kwargs are mappings, unlike a {type(values).__name__}"
+            )
+        return {name: self.codec.encode(value, name) for name, value in values.items()}
+
     # Waiting until a session is quiet
 
     def enter(self, uid: str) -> None:
@@ -241,7 +265,15 @@ def _triggers_of(store: Any) -> ITriggerStore:
 
 
 def hub_of(dispatcher: DurableDispatcher, handle: Callable[[Hub, Event], Awaitable[None]]) -> Hub:
-    """Give the hub of a dispatcher, made when it is first asked for."""
+    """
+    Give the hub of a dispatcher, made when it is first asked for.
+
+    :raises InvalidSession: when it is no durable dispatcher.
+    """
+    if not hasattr(dispatcher, "backstage"):
+        raise InvalidSession(
+            f"trigger sessions need a DurableDispatcher, which has a store, unlike {dispatcher!r}"
+        )
     hub = getattr(dispatcher, _ATTRIBUTE, None)
     if hub is None:
         hub = Hub(dispatcher, handle)

@@ -19,20 +19,18 @@ from twisted.internet.threads import blockingCallFromThread
 
 from twisted_dispatcher.durable.keys import due_at
 from twisted_dispatcher.errors import (
-    InvalidConfiguration,
     InvalidSession,
     UnknownInstance,
     UnknownTask,
 )
-from twisted_dispatcher.triggers.configuration import TaskConfig, faults_of, task_from
+from twisted_dispatcher.triggers.configuration import TaskConfig
+from twisted_dispatcher.triggers.configuring import configure
 from twisted_dispatcher.triggers.drawing import graph_of
 from twisted_dispatcher.triggers.explaining import Explanation, explain
 from twisted_dispatcher.triggers.facts import (
-    Configure,
     Fact,
     Fire,
     FireLater,
-    Link,
     Note,
     NoteSession,
     Replay,
@@ -42,11 +40,9 @@ from twisted_dispatcher.triggers.facts import (
 )
 from twisted_dispatcher.triggers.hub import Outcome
 from twisted_dispatcher.triggers.instances import TaskInstance
-from twisted_dispatcher.triggers.namespaces import abroad, name_faults
 from twisted_dispatcher.triggers.registries import storage_backends, trigger_managers
-from twisted_dispatcher.triggers.running import inside, runner_fault
+from twisted_dispatcher.triggers.running import inside
 from twisted_dispatcher.triggers.storage import TriggerStorage
-from twisted_dispatcher.triggers.tasks import name_of_task, task_fault
 
 T = TypeVar("T")
 
@@ -89,24 +85,8 @@ class TriggerManager:
         return self._do(self._update_configuration(configuration))
 
     async def _update_configuration(self, configuration: Mapping[str, Any]) -> None:
-        given = _with_names(configuration)
-        faults = faults_of(given, task_fault, lambda using: runner_fault(self._hub, using))
-        faults += [] if faults else name_faults(self.storage.uid, given)
-        if faults:
-            raise InvalidConfiguration(faults)
-        tasks = {name: task_from(name, directives) for name, directives in given.items()}
-        latest: dict[str, str] = {}
-        links = abroad(self.storage.uid, tasks.values())
-        if links:
-            # So that what cannot be stored is told before anything is.
-            self._hub.codec.encode({name: each.directives() for name, each in tasks.items()})
-        for uid, trigger, name in links:
-            linked = await self._hub.change(
-                uid, Link(trigger, self.storage.uid, name), self._types, create=True
-            )
-            if trigger in linked.session.latest:
-                latest[name] = linked.session.latest[trigger]
-        await self.change(Configure(tasks, latest, self._types), create=True)
+        fact = await configure(self._hub, self.storage.uid, configuration, self._types)
+        await self.change(fact, create=True)
 
     def fire(
         self,
@@ -131,7 +111,7 @@ class TriggerManager:
     ) -> list[TaskInstance]:
         if not isinstance(trigger, str) or not trigger:
             raise InvalidSession(f"a trigger's name is a text that is not empty, not {trigger!r}")
-        text = self._text_of(kwargs, "trigger_kwargs")
+        text = self._hub.text_of(kwargs, "trigger_kwargs")
         fact: Fact = Fire(trigger, text)
         if at is not None:
             now = self._hub.clock.seconds()
@@ -158,7 +138,7 @@ class TriggerManager:
     async def _replay(
         self, instance: str | TaskInstance, replacement: Mapping[str, Any] | None
     ) -> TaskInstance:
-        kwargs = None if replacement is None else self._texts_of(replacement)
+        kwargs = None if replacement is None else self._hub.texts_of(replacement)
         outcome = await self.change(Replay(_name_of(instance), kwargs))
         await self.after(outcome)
         made = self._about(outcome)
@@ -182,8 +162,8 @@ class TriggerManager:
     async def _skip(
         self, instance: str | TaskInstance, cascade: bool, result: Mapping[str, Any] | None
     ) -> TaskInstance:
-        metadata = self._texts_of({"cascade": cascade, "result": dict(result or {})})
-        text = self._text_of(result, "result")
+        metadata = self._hub.texts_of({"cascade": cascade, "result": dict(result or {})})
+        text = self._hub.text_of(result, "result")
         outcome = await self.change(Skip(_name_of(instance), cascade, text, metadata))
         await self.after(outcome)
         skipped = self._about(outcome)
@@ -213,8 +193,8 @@ class TriggerManager:
     ) -> TaskInstance:
         if not isinstance(status, str) or not status:
             raise InvalidSession(f"a status is a text that is not empty, not {status!r}")
-        text = self._text_of(kwargs, "cascade_kwargs") if cascade else None
-        fact = SetStatus(_name_of(instance), status, self._texts_of(metadata or {}), text)
+        text = self._hub.text_of(kwargs, "cascade_kwargs") if cascade else None
+        fact = SetStatus(_name_of(instance), status, self._hub.texts_of(metadata or {}), text)
         outcome = await self.change(fact)
         await self.after(outcome)
         return self._about(outcome)
@@ -223,7 +203,7 @@ class TriggerManager:
         self, task_instance: str | TaskInstance, metadata: Mapping[str, Any]
     ) -> Deferred[TaskInstance]:
         """Merge metadata into that of an instance."""
-        return self._do(self._note(Note(_name_of(task_instance), self._texts_of(metadata))))
+        return self._do(self._note(Note(_name_of(task_instance), self._hub.texts_of(metadata))))
 
     def mark_instance_logs_resolved(
         self, task_instance: str | TaskInstance
@@ -239,7 +219,7 @@ class TriggerManager:
         return self._do(self._note_session(metadata))
 
     async def _note_session(self, metadata: Mapping[str, Any]) -> None:
-        await self.change(NoteSession(self._texts_of(metadata)))
+        await self.change(NoteSession(self._hub.texts_of(metadata)))
 
     # What is asked
 
@@ -368,39 +348,6 @@ class TriggerManager:
         instance = outcome.effects.instance
         assert instance is not None
         return self._hub.instance_of(instance, outcome.session)
-
-    def _text_of(self, kwargs: Any, name: str) -> str:
-        if kwargs is not None and not isinstance(kwargs, Mapping):
-            raise InvalidSession(f"{name} is a mapping of names to values, not {kwargs!r}")
-        return self._hub.codec.encode(dict(kwargs or {}), name)
-
-    def _texts_of(self, values: Mapping[str, Any]) -> dict[str, str]:
-        if not isinstance(values, Mapping):
-            raise InvalidSession(f"metadata and kwargs are mappings, unlike {values!r}")
-        return {name: self._hub.codec.encode(value, name) for name, value in values.items()}
-
-
-class FinalizingTriggerManager(TriggerManager):
-    """
-    Fires ``sessionFinalized`` once, when all tasks that do not wait for it are resolved.
-
-    It does so in the very transaction that resolves the last one: not twice, not never.
-    """
-
-    TRIGGER_SESSION_FINALIZED: ClassVar[str] = "sessionFinalized"
-    finalizing_trigger: ClassVar[str | None] = TRIGGER_SESSION_FINALIZED
-
-
-def _with_names(configuration: Any) -> Any:
-    """Put names in the place of tasks that are given themselves."""
-    if not isinstance(configuration, Mapping):
-        return configuration
-    return {
-        name: {**each, "run": name_of_task(each["run"])}
-        if isinstance(each, Mapping) and "run" in each
-        else each
-        for name, each in configuration.items()
-    }
 
 
 def _name_of(instance: Any) -> str:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from functools import lru_cache
 from importlib import import_module
+from operator import attrgetter
 from typing import Any
+
+from twisted.python.reflect import namedAny
 
 from twisted_dispatcher.errors import TaskNotImportable
 
@@ -23,19 +26,16 @@ def named(name: str) -> Any:
     :raises TaskNotImportable: when there is no such thing.
     """
     module, colon, path = name.partition(":")
-    if not colon:
-        module, _, path = name.rpartition(".")
-    if not module or not path:
+    if not all(part.isidentifier() for part in name.replace(":", ".", 1).split(".")) or (
+        not colon and "." not in name
+    ):
         raise TaskNotImportable(
             f"{name!r} names nothing that can be imported: write 'package.module:name'"
         )
     try:
-        found: Any = import_module(module)
-        for part in path.split("."):
-            found = getattr(found, part)
+        return attrgetter(path)(import_module(module)) if colon else namedAny(name)
     except Exception as error:
         raise TaskNotImportable(
             f"{name!r} cannot be imported ({type(error).__name__}: {error}): mend the name, or "
             "install its package where tasks run"
         ) from error
-    return found

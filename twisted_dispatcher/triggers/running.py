@@ -8,7 +8,6 @@ end and does nothing. A worker that was taken for dead has an older attempt, and
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Awaitable, Mapping
 from contextlib import suppress
 from contextvars import ContextVar
@@ -16,7 +15,6 @@ from functools import partial
 from inspect import isawaitable
 from typing import Any, Final
 
-import attrs
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.defer import TimeoutError as DeferredTimeout
 from twisted.internet.task import deferLater
@@ -25,8 +23,6 @@ from twisted.logger import Logger
 from twisted_dispatcher.durable.current import current_delivery
 from twisted_dispatcher.durable.dispatcher import DurableDispatcher
 from twisted_dispatcher.errors import (
-    InvalidResult,
-    NotEncodable,
     StoreClosed,
     StoreUnavailable,
     TaskTimeout,
@@ -41,17 +37,15 @@ from twisted_dispatcher.triggers.configuration import TaskConfig
 from twisted_dispatcher.triggers.context import TaskContext
 from twisted_dispatcher.triggers.facts import (
     Due,
-    End,
     Fact,
     GiveBack,
     Hear,
     Overdue,
-    Retry,
     Start,
 )
 from twisted_dispatcher.triggers.hub import Hub, Outcome, hub_of
-from twisted_dispatcher.triggers.logs import context_of
 from twisted_dispatcher.triggers.merging import merge_dict_recursive
+from twisted_dispatcher.triggers.outcomes import CameTo, failure_of
 from twisted_dispatcher.triggers.registries import (
     storage_backends,
     task_runners,
@@ -59,9 +53,8 @@ from twisted_dispatcher.triggers.registries import (
 )
 from twisted_dispatcher.triggers.rules import MOST_DEATHS
 from twisted_dispatcher.triggers.session import Instance
-from twisted_dispatcher.triggers.statuses import FAILED, FINISHED, RUNNING
-from twisted_dispatcher.triggers.tasks import Retry as RetryAsked
-from twisted_dispatcher.triggers.tasks import StatusChange, load_task
+from twisted_dispatcher.triggers.statuses import RUNNING
+from twisted_dispatcher.triggers.tasks import load_task
 
 # What the store could not be told is told again after so many seconds.
 AGAIN: Final = 1.0
@@ -145,7 +138,7 @@ class _Run:
         """Run it, unless that was done already. `earlier`: the attempts before this delivery."""
         attempt = earlier + current_delivery().attempt
         started = await self._manager.change(
-            Start(self._name, attempt, self._merge, self._failure_of(_died(self._name)))
+            Start(self._name, attempt, self._merge, failure_of(_died(self._name), self._hub.codec))
         )
         instance = started.effects.instance
         if instance is None:
@@ -177,24 +170,19 @@ class _Run:
         kwargs = hub.codec.decode(instance.metadata["actualKwargs"])
         seen = manager.storage[instance.name]
         context = TaskContext(manager, seen, kwargs)
+        came_to = CameTo(instance, self._uid, hub.codec, context.meter)
         try:
             if config is None:
                 raise UnknownTask(self._uid, instance.task)
             result = await self._call(config, context)
             await manager.settled()
-            fact = self._finished(instance, result)
-        except RetryAsked as asked:
-            fact = self._retried(instance, asked)
-        except StatusChange as change:
-            fact = self._changed(instance, change)
+            return came_to.result(result)
         except CancelledError as error:
             if not hub.dispatcher.running:
                 raise
-            fact = self._failed(instance, error)
+            return came_to.raised(error)
         except Exception as error:
-            fact = self._failed(instance, error)
-        level = context.meter.level
-        return fact if not level else _with_level(fact, level)
+            return came_to.raised(error)
 
     async def _call(self, config: TaskConfig, context: TaskContext) -> Any:
         task = load_task(config.run)
@@ -219,72 +207,6 @@ class _Run:
                 "task's 'timeout': raise that, or see what the task waits for"
             ) from error
 
-    # What it came to
-
-    def _finished(self, instance: Instance, result: Any) -> Fact:
-        if result is not None and not result and not isinstance(result, Mapping):
-            result = None
-        if result is not None and not isinstance(result, Mapping):
-            error = InvalidResult(
-                f"a task returns a mapping or None, unlike the {type(result).__name__} of "
-                f"instance {self._name!r}"
-            )
-            error.context = {"actual_result": result}  # type: ignore[attr-defined]
-            return self._failed(instance, error)
-        try:
-            text = self._hub.codec.encode(dict(result or {}), "result")
-        except NotEncodable as refusal:
-            return self._failed(instance, refusal)
-        return End(self._name, instance.attempt, FINISHED, {"result": text}, text)
-
-    def _changed(self, instance: Instance, change: StatusChange) -> Fact:
-        try:
-            metadata = self._written(change.metadata)
-        except NotEncodable as refusal:
-            return self._failed(instance, refusal)
-        return End(self._name, instance.attempt, change.status, metadata)
-
-    def _retried(self, instance: Instance, asked: RetryAsked) -> Fact:
-        if asked.max_retries is not None and instance.depth >= asked.max_retries:
-            return self._failed(instance, asked.exceeded(self._name))
-        try:
-            metadata = self._written({**asked.metadata, "cooldown": asked.cooldown})
-            kwargs = None
-            if asked.replacement_kwargs is not None:
-                kwargs = self._written(asked.replacement_kwargs)
-        except NotEncodable as refusal:
-            return self._failed(instance, refusal)
-        if asked.exc is not None:
-            metadata = {**self._failure_of(asked.exc), **metadata}
-        return Retry(self._name, instance.attempt, metadata, kwargs, asked.cooldown)
-
-    def _failed(self, instance: Instance, error: BaseException) -> Fact:
-        _log.warn(
-            "Instance {name} of session {uid} has failed with {kind}, which is kept with it",
-            name=self._name,
-            uid=self._uid,
-            kind=type(error).__qualname__,
-        )
-        return End(self._name, instance.attempt, FAILED, self._failure_of(error))
-
-    def _failure_of(self, error: BaseException) -> dict[str, str]:
-        kind = type(error)
-        text = "".join(traceback.format_exception(kind, error, error.__traceback__))
-        encode = self._hub.codec.encode
-        context = context_of(error)
-        try:
-            written = encode(context)
-        except NotEncodable:
-            written = encode({name: repr(value) for name, value in context.items()})
-        return {
-            "exceptionType": encode(f"{kind.__module__}.{kind.__qualname__}"),
-            "exceptionInfo": encode(text.encode("utf-8", "backslashreplace").decode()[-10_000:]),
-            "exceptionContext": written,
-        }
-
-    def _written(self, values: Mapping[str, Any]) -> dict[str, str]:
-        return {name: self._hub.codec.encode(value, name) for name, value in values.items()}
-
     # Telling the store
 
     async def _store(self, fact: Fact) -> Outcome:
@@ -303,12 +225,6 @@ class _Run:
         """Tell, if there is time for it, that nobody has died."""
         telling = Deferred.fromCoroutine(self._manager.change(GiveBack(self._name, attempt)))
         telling.addErrback(lambda failure: failure.trap(Exception) and None)
-
-
-def _with_level(fact: Fact, level: int) -> Fact:
-    if isinstance(fact, (End, Retry)):
-        return attrs.evolve(fact, log_level=level)
-    return fact
 
 
 def _died(name: str) -> WorkerDied:
