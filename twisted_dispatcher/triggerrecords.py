@@ -20,6 +20,9 @@ WAITING: Final = 1
 ACTIVE: Final = 2
 OPEN: Final = 3
 
+# Stands behind all that a text may begin with, in the order of code points.
+LAST: Final = "\U0010ffff"
+
 
 @attrs.frozen
 class SessionRow:

@@ -25,19 +25,12 @@ from twisted_dispatcher.errors import InvalidSession, StoreWithoutTriggers, Unkn
 from twisted_dispatcher.events import Event
 from twisted_dispatcher.interfaces import IRunner
 from twisted_dispatcher.options import HandlerOptions, RetryPolicy
-from twisted_dispatcher.records import NewEvent
+from twisted_dispatcher.records import NewDelivery, NewEvent
 from twisted_dispatcher.triggerrecords import SessionStep
 from twisted_dispatcher.triggers.facts import (
-    Configure,
     Effects,
     Fact,
     Fire,
-    GiveBack,
-    Link,
-    Note,
-    NoteSession,
-    ResolveLogs,
-    Start,
 )
 from twisted_dispatcher.triggers.forms import Forms
 from twisted_dispatcher.triggers.instances import TaskInstance
@@ -58,8 +51,6 @@ POLL: Final = 1.0
 _ATTRIBUTE: Final = "_trigger_hub"
 
 Types = tuple[str, str]
-# Of these no event follows, unless there is a trigger that fires at the end of all.
-_QUIET: Final = (Configure, GiveBack, Link, Note, NoteSession, ResolveLogs, Start)
 
 
 @attrs.frozen
@@ -96,6 +87,8 @@ class Hub:
         dispatcher.allow_keyword(KEYWORD)
         phases = dispatcher.phases
         phase = "during" if "during" in phases else phases[0]
+        self._details = self.codec.encode({KEYWORD: VALUE}, "details")
+        self._deliveries = (NewDelivery(TYPE, phase, phases.index(phase)),)
         dispatcher.on(phase, options=OPTIONS, **{KEYWORD: VALUE})(partial(handle, self))
 
     @property
@@ -132,9 +125,6 @@ class Hub:
         """
         now = self._backstage.now()
         last = None if finalizing is None else Fire(finalizing, self.empty)
-        template = None
-        if last is not None or not isinstance(fact, _QUIET):
-            template = self._template()
         token = uuid.uuid4().hex
 
         def take(session: Session | None) -> tuple[Session | None, list[NewEvent], Any]:
@@ -143,12 +133,10 @@ class Hub:
                     raise UnknownSession(uid)
                 session = Session(uid, token, types)
             after, effects = apply(session, fact, now, last)
-            events = []
-            if template is not None:
-                events = [
-                    self._written(template, key, now + delay, body)
-                    for key, delay, body in _events_of(after, effects, types)
-                ]
+            events = [
+                self._written(key, now + delay, body)
+                for key, delay, body in _events_of(after, effects, types)
+            ]
             return after if effects.changed else None, events, Outcome(after, effects)
 
         name = getattr(fact, "instance", None)
@@ -158,15 +146,10 @@ class Hub:
         self._backstage.run([claim for each in accepted for claim in each.claims])
         return outcome  # type: ignore[no-any-return]
 
-    def _template(self) -> NewEvent:
-        """Give an event of ours as it is planned here and now; all of them have these details."""
-        return self._backstage.write(Event(TYPE), "template", None, {KEYWORD: VALUE}).new
-
-    def _written(
-        self, template: NewEvent, key: str, due: float, body: Mapping[str, Any]
-    ) -> NewEvent:
+    def _written(self, key: str, due: float, body: Mapping[str, Any]) -> NewEvent:
+        """Write an event down: it goes to our own handler alone, and is in no lane."""
         event = Event(TYPE, key=key, context=dict(body))
-        return attrs.evolve(template, key=key, due=due, body=self.codec.encode(event))
+        return NewEvent(key, self.codec.encode(event), self._details, None, due, self._deliveries)
 
     def instance_of(self, instance: Instance, session: Session) -> TaskInstance:
         """Give an instance as users see it."""

@@ -66,6 +66,10 @@ class TriggerManager:
         self.storage = storage
         self._create = create
         self._hub = storage.hub
+        self._types = (
+            trigger_managers.name_for(type(self)),
+            storage_backends.name_for(type(storage)),
+        )
         self._pending = 0
         self._waiting: Deferred[None] | None = None
 
@@ -311,13 +315,6 @@ class TriggerManager:
         while self._pending:
             self._waiting = Deferred()
             await self._waiting
-
-    @property
-    def _types(self) -> tuple[str, str]:
-        return (
-            trigger_managers.name_for(type(self)),
-            storage_backends.name_for(type(self.storage)),
-        )
 
     def _do(self, doing: Coroutine[Any, Any, T]) -> Deferred[T]:
         """Do something, in the reactor's thread."""

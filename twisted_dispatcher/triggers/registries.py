@@ -74,10 +74,13 @@ class TypeRegistry:
 
     def name_for(self, cls: Callable[..., Any]) -> str:
         """Give the name by which a type is found again; one that nobody has named gets one."""
-        for name in self.names():
-            if self.get_class(name) is cls:
+        for name, each in self._registered.items():
+            if each is cls:
                 return name
         name = name_of(cls)
+        for point in self._points().values():
+            if point.value == name:
+                name = point.name
         self._registered[name] = cls
         return name
 

@@ -9,6 +9,7 @@ from twisted_dispatcher.stores.postgresql.ledger import Ledger
 from twisted_dispatcher.stores.postgresql.triggers.changing import COLUMNS, INSTANCE, SESSION
 from twisted_dispatcher.triggerrecords import (
     ACTIVE,
+    LAST,
     OPEN,
     WAITING,
     InstanceRow,
@@ -35,9 +36,7 @@ def _number(live: int) -> str:
 _LIST: Final = f"""
     SELECT uid, changed, {_number(WAITING)}, {_number(ACTIVE)}, {_number(OPEN)}
     FROM {SESSION} s
-    WHERE uid >= %(prefix)s AND uid > %(after)s AND version > 0
-        AND left(uid, length(%(prefix)s)) = %(prefix)s
-    ORDER BY uid LIMIT %(limit)s"""
+    WHERE uid >= %s AND uid > %s AND uid < %s AND version > 0 ORDER BY uid LIMIT %s"""
 # The session first: whoever changes it has its row, and the instances only with it.
 _HOLD: Final = f"SELECT id, changed FROM {SESSION} WHERE uid = %s FOR UPDATE"
 _GOES_ON: Final = f"""
@@ -64,7 +63,7 @@ def active(ledger: Ledger, uid: str) -> int:
 
 def sessions(ledger: Ledger, prefix: str, after: str, limit: int) -> list[SessionSummary]:
     """List sessions; see `ITriggerStore.sessions`."""
-    found = ledger.read(_LIST, {"prefix": prefix, "after": after, "limit": limit})
+    found = ledger.read(_LIST, (prefix, after, prefix + LAST, limit))
     return [SessionSummary(*row) for row in found]
 
 

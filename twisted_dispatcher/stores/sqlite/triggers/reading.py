@@ -10,6 +10,7 @@ from twisted_dispatcher.stores.sqlite.ledger import Ledger
 from twisted_dispatcher.stores.sqlite.triggers.changing import COLUMNS, INSTANCE, SESSION
 from twisted_dispatcher.triggerrecords import (
     ACTIVE,
+    LAST,
     OPEN,
     WAITING,
     InstanceRow,
@@ -35,8 +36,7 @@ def _number(live: int) -> str:
 
 _LIST = f"""
     SELECT uid, changed, {_number(WAITING)}, {_number(ACTIVE)}, {_number(OPEN)}
-    FROM {SESSION} s WHERE uid >= ?1 AND uid > ?2 AND substr(uid, 1, length(?1)) = ?1
-    ORDER BY uid LIMIT ?3"""
+    FROM {SESSION} s WHERE uid >= ? AND uid > ? AND uid < ? ORDER BY uid LIMIT ?"""
 # With a time: only a session that is older, and of which nothing goes on.
 _CHOOSE = f"""
     SELECT id FROM {SESSION} s WHERE uid = ?1 AND (?2 IS NULL OR (changed < ?2 AND NOT EXISTS (
@@ -66,7 +66,7 @@ def sessions(
     reader: sqlite3.Connection, prefix: str, after: str, limit: int
 ) -> list[SessionSummary]:
     """List sessions; see `ITriggerStore.sessions`."""
-    found: list[Any] = reader.execute(_LIST, (prefix, after, limit)).fetchall()
+    found: list[Any] = reader.execute(_LIST, (prefix, after, prefix + LAST, limit)).fetchall()
     return [SessionSummary(*row) for row in found]
 
 
