@@ -104,6 +104,7 @@ class DeliveryRunner:
 
     :ivar who: how the store knows the worker.
     :ivar accepting: whether what is handed over is run; else it is given back at once.
+    :ivar is_watched: whether somebody wants to be told whenever one delivery less is being run.
     """
 
     def __init__(
@@ -126,10 +127,10 @@ class DeliveryRunner:
         :param engine: knows the observers.
         :param accept_in: accepts an event within the transaction of an exactly-once handler.
         :param on_due: is told when a delivery is to be run again.
-        :param on_ended: is told whenever one delivery less is being run.
+        :param on_ended: is told that, while it is watched.
         """
         self.who = who
-        self.accepting = False
+        self.accepting = self.is_watched = False
         self._hopeful = True
         self._store = store
         self._journeys = journeys
@@ -160,11 +161,12 @@ class DeliveryRunner:
 
     def run(self, claims: Iterable[Claim]) -> None:
         """Run deliveries that the worker holds."""
+        known = self._journeys.known
         for claim in claims:
-            journey = self._journeys.get(claim.event_id)
+            journey = known.get(claim.event_id)
             self._runs[claim.delivery_id] = run = Run(self, claim, journey)
             if journey is not None:
-                journey.runs.add(run)
+                journey.began(run)
             if journey is None or journey.beside is None:
                 self._start(run)
             else:
@@ -213,8 +215,7 @@ class DeliveryRunner:
     # Calling
 
     def _event_of(self, run: Run) -> Any:
-        # Somebody may have begun to wait for it since the run began.
-        journey = run.journey or self._journeys.get(run.claim.event_id)
+        journey = run.journey
         if journey is None or journey.event is None:
             return self._codec.decode(run.claim.body)
         return journey.event
@@ -222,9 +223,12 @@ class DeliveryRunner:
     def _call(self, run: Run, came_to: CameTo) -> None:
         """Call the handler of a delivery, and tell what it came to."""
         handler = run.handler
+        journey = run.journey
         token = set_claim(run.claim)
         try:
-            event = self._event_of(run)
+            event = None if journey is None else journey.event
+            if event is None:
+                event = self._event_of(run)
             if self._engine.observers:
                 self._engine.tell("handler_started", handler, event)
             answer = handler.call(event)
@@ -269,9 +273,8 @@ class DeliveryRunner:
     def _note(self, run: Run, value: Any) -> None:
         if self._engine.observers and kind_of(value) != FAILURE:
             self._engine.tell("handler_ended", run.handler, self._event_of(run), value)
-        journey = run.journey or self._journeys.get(run.claim.event_id)
-        if journey is not None:
-            journey.note(run.handler, value)
+        if run.journey is not None:
+            run.journey.note(run.handler, value)
 
     def _call_once(self, settled: Settled, run: Run) -> None:
         """Call an at-most-once handler, whose delivery is settled; then go on."""
@@ -382,6 +385,8 @@ class DeliveryRunner:
     def _ended(self, run: Run) -> None:
         if self._runs.get(run.claim.delivery_id) is run:
             del self._runs[run.claim.delivery_id]
-        if run.journey is not None:
-            run.journey.runs.discard(run)
-        self._on_ended()
+        journey, run.journey = run.journey, None
+        if journey is not None:
+            journey.ended(run)
+        if self.is_watched:
+            self._on_ended()

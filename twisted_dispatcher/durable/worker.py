@@ -136,6 +136,7 @@ class DeliveryWorker:
         _cancel(self._due)
         if len(self._runner):
             drained = self._drained = Deferred()
+            self._runner.is_watched = True
             parking = self._clock().callLater(limit, self._runner.park)
             await drained
             _cancel(parking)
@@ -191,7 +192,7 @@ class DeliveryWorker:
             room = MOST_RUNNING - len(self._runner)
             if room <= 0:
                 # Whoever ends makes room, and looks again.
-                self._full = True
+                self._full = self._runner.is_watched = True
                 break
             claims = await self._store.claim(self.who, self._clock().seconds(), room)
             self.run(claims)
@@ -234,9 +235,11 @@ class DeliveryWorker:
         running = len(self._runner)
         if self._full and running <= MOST_RUNNING // 2:
             self._full = False
+            self._runner.is_watched = self._drained is not None
             self.look()
         if not running and self._drained is not None:
             drained, self._drained = self._drained, None
+            self._runner.is_watched = self._full
             drained.callback(None)
 
 
