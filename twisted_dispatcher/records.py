@@ -21,6 +21,8 @@ DEAD: Final = "dead"
 SKIPPED: Final = "skipped"
 
 STATUSES: Final = (PENDING, RUNNING, DONE, RETRYING, DEAD, SKIPPED)
+# The error of a delivery whose worker has died, before and after the number of the attempt.
+WORKER_DIED: Final = ("its worker died in attempt ", " (exit unknown)")
 # Nothing more happens to a delivery of these, unless somebody asks for it.
 SETTLED: Final = frozenset({DONE, DEAD, SKIPPED})
 
@@ -73,7 +75,13 @@ class Acceptance:
 
 @attrs.frozen
 class Claim:
-    """A delivery that a worker has been given to run, with its event."""
+    """
+    A delivery that a worker has been given to run, with its event.
+
+    :ivar attempt: the number of this attempt, which no other one has.
+    :ivar excused: how many of the attempts before this one do not count: those that were given
+        back, and all from before it was replayed.
+    """
 
     delivery_id: int
     event_id: int
@@ -84,6 +92,12 @@ class Claim:
     attempt: int
     body: str
     details: str
+    excused: int = 0
+
+    @property
+    def counted(self) -> int:
+        """This attempt's number among those that count."""
+        return self.attempt - self.excused
 
     @property
     def idempotency_key(self) -> str:
@@ -150,7 +164,7 @@ class Delivery:
 
     :ivar attempts: how often it was started.
     :ivar due: when it will be started next, if that is known.
-    :ivar error: the traceback of the last attempt that failed.
+    :ivar error: the traceback of the last attempt that failed, or that its worker died in it.
     """
 
     id: int

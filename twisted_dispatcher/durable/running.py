@@ -23,16 +23,27 @@ from twisted.python.failure import Failure
 from twisted_dispatcher.durable.codec import Codec
 from twisted_dispatcher.durable.current import reset_claim, set_claim
 from twisted_dispatcher.durable.journeys import Journey, Journeys
-from twisted_dispatcher.durable.rules import after_failure, after_success, given_back
+from twisted_dispatcher.durable.rules import (
+    after_exhaustion,
+    after_failure,
+    after_success,
+    given_back,
+    is_exhausted,
+)
 from twisted_dispatcher.durable.transactions import AcceptIn, Transaction
-from twisted_dispatcher.errors import AwaitableFromRunner, StoreClosed, StoreUnavailable
+from twisted_dispatcher.errors import (
+    AwaitableFromRunner,
+    DeliveryDied,
+    StoreClosed,
+    StoreUnavailable,
+)
 from twisted_dispatcher.firing.answers import DEFERRED, FAILURE, kind_of, settle
 from twisted_dispatcher.firing.deadlocks import Blocker
 from twisted_dispatcher.firing.loop import Engine
 from twisted_dispatcher.firing.trampoline import Trampoline
 from twisted_dispatcher.interfaces import IStore
 from twisted_dispatcher.options import AT_MOST_ONCE, EXACTLY_ONCE, RetryPolicy
-from twisted_dispatcher.records import DEAD, Claim, Settled, Settlement, Worker
+from twisted_dispatcher.records import DEAD, Claim, Delivery, Settled, Settlement, Worker
 from twisted_dispatcher.registration.handlers import Handler
 from twisted_dispatcher.results import NOT_CALLED
 
@@ -178,12 +189,31 @@ class DeliveryRunner:
         handler = self._handlers.get(claim.handler)
         if handler is None or not self.accepting:
             self._settle(claim, given_back(claim, self._now()))
+        elif claim.attempt > 1 and is_exhausted(claim, handler.options.retry or DEFAULT_RETRY):
+            self._bury(claim, handler)
         elif handler.options.guarantee == EXACTLY_ONCE:
             self._transact(claim, handler)
         elif handler.options.guarantee == AT_MOST_ONCE:
             self._settle(claim, after_success(claim), self._call_once)
         else:
             self._call(claim, handler, self._came_to)
+
+    def _bury(self, claim: Claim, handler: Handler) -> None:
+        """Settle a delivery whose workers have died in all of its attempts, and say so."""
+
+        def found(delivery: Delivery) -> None:
+            failure = Failure(DeliveryDied(delivery.id, handler.name, delivery.error or ""))
+            self._report(handler, claim, failure, None)
+            self._note(claim, handler, failure)
+            self._settle(claim, after_exhaustion(claim, claim.phase in self._stops))
+
+        def not_found(failure: Failure) -> None:
+            if failure.check(StoreUnavailable):
+                self._again(claim, self._bury, claim, handler)
+            else:
+                self._not_settled(failure, claim, given_back(claim, self._now()), None)
+
+        self._store.delivery(claim.delivery_id).addCallbacks(found, not_found)
 
     # Calling
 

@@ -27,7 +27,7 @@ _LOCK = f"""
     WHERE id = ANY(%s::bigint[]) ORDER BY id FOR UPDATE"""
 _UNSETTLED_OF = f"""
     SELECT o.id, d.due IS NOT NULL OR d.status = '{RUNNING}',
-        d.id, d.handler, d.phase, d.rank, d.attempts
+        d.id, d.handler, d.phase, d.rank, d.attempts, d.excused
     FROM {OPEN} o JOIN {DELIVERY} d ON d.id BETWEEN o.first_delivery AND o.last_delivery
     WHERE o.id = ANY(%s::bigint[]) AND d.status IN {UNSETTLED} ORDER BY d.id"""
 _EVENTS = f"SELECT id, key, body, details FROM {EVENT} WHERE id = ANY(%s::bigint[])"
@@ -187,5 +187,7 @@ def _claims(ledger: Ledger, to_run: Mapping[int, list[Any]]) -> dict[int, tuple[
 
 
 def _claim(row: Any, key: str, body: str, details: str) -> Claim:
-    event_id, _, delivery_id, handler, phase, rank, attempts = row
-    return Claim(delivery_id, event_id, key, handler, phase, rank, attempts + 1, body, details)
+    event_id, _, delivery_id, handler, phase, rank, attempts, excused = row
+    return Claim(
+        *(delivery_id, event_id, key, handler, phase, rank, attempts + 1, body, details), excused
+    )

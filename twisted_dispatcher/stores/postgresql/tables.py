@@ -6,6 +6,8 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
+from twisted_dispatcher.records import WORKER_DIED
+
 META: Final = "twisted_dispatcher_meta"
 WORKER: Final = "twisted_dispatcher_worker"
 EVENT: Final = "twisted_dispatcher_event"
@@ -18,6 +20,9 @@ TABLES: Final = (META, WORKER, EVENT, OPEN, DELIVERY, COMMIT)
 RESERVE: Final = "twisted_dispatcher_reserve"
 EVENT_ID: Final = "twisted_dispatcher_event_id"
 DELIVERY_ID: Final = "twisted_dispatcher_delivery_id"
+
+# The error of a delivery whose worker has died.
+DIED: Final = f"'{WORKER_DIED[0]}' || attempts || '{WORKER_DIED[1]}'"
 
 
 def listed(numbers: Iterable[int]) -> str:
