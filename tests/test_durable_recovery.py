@@ -186,6 +186,40 @@ class PoisonTests(DurableTests):
         delivery = await self.delivery(process.dispatcher, handler="slow")
         self.assertEqual(("done", None), (delivery.status, delivery.error))
 
+    async def test_neighbours(self) -> None:
+        """What stood beside a deadly handler is run again by itself, and comes to its end."""
+        calls: list[str] = []
+        running: list[Process] = []
+
+        def deadly(event: Any) -> None:
+            calls.append("deadly")
+            self.kill(running[-1])
+
+        def setup(dispatcher: DurableDispatcher) -> None:
+            self.add(dispatcher, deadly, name="deadly", spec={"kind": 3}, retry=attempts(3))
+            for name in "abc":
+                self.add(dispatcher, noting(calls, name), name=name, retry=attempts(4))
+
+        async def born() -> None:
+            link = self.connect()
+            dispatcher = self.make("kind", link=link)
+            running.append(Process(dispatcher, link))
+            setup(dispatcher)
+            dispatcher.start()
+            await self.pass_time(LEASE + 1)
+
+        producer = await self.process(lambda dispatcher: None, "kind", worker=False)
+        for kind in range(6):
+            await self.result(producer.dispatcher.accept_event(kind, kind=kind))
+        for _ in range(4):
+            await born()
+        await self.until_settled(running[-1].dispatcher)
+
+        self.assertEqual(3, calls.count("deadly"))
+        found = await self.result(running[-1].dispatcher.deliveries(status="dead"))
+        self.assertEqual(["deadly"], [each.handler for each in found])
+        self.flushLoggedErrors(errors.DeliveryDied)
+
     async def test_replayed(self) -> None:
         """A delivery that is replayed has all of its attempts again."""
         slow = Waiting()

@@ -81,6 +81,7 @@ class Claim:
     :ivar attempt: the number of this attempt, which no other one has.
     :ivar excused: how many of the attempts before this one do not count: those that were given
         back, and all from before it was replayed.
+    :ivar died: whether a worker died in the last of them that was not given back.
     """
 
     delivery_id: int
@@ -93,6 +94,7 @@ class Claim:
     body: str
     details: str
     excused: int = 0
+    died: bool = False
 
     @property
     def counted(self) -> int:

@@ -62,6 +62,15 @@ def is_exhausted(claim: Claim, policy: RetryPolicy) -> bool:
     return claim.counted > policy.max_attempts
 
 
+def is_suspect(claim: Claim, policy: RetryPolicy) -> bool:
+    """
+    Tell whether a delivery may be what its workers died of, so that it is to run by itself.
+
+    After one death, which may have any reason, it runs as always, unless this attempt is its last.
+    """
+    return claim.died and (claim.counted > 2 or claim.counted == policy.max_attempts > 1)
+
+
 def after_exhaustion(claim: Claim, stops: bool) -> Settlement:
     """
     Settle a delivery that has no attempt left: it is dead, of the last error that is known.

@@ -23,12 +23,14 @@ from twisted.python.failure import Failure
 from twisted_dispatcher.durable.codec import Codec
 from twisted_dispatcher.durable.current import reset_claim, set_claim
 from twisted_dispatcher.durable.journeys import Journey, Journeys
+from twisted_dispatcher.durable.quarantine import Quarantine
 from twisted_dispatcher.durable.rules import (
     after_exhaustion,
     after_failure,
     after_success,
     given_back,
     is_exhausted,
+    is_suspect,
 )
 from twisted_dispatcher.durable.transactions import AcceptIn, Transaction
 from twisted_dispatcher.errors import (
@@ -134,6 +136,10 @@ class DeliveryRunner:
         self._handlers: dict[str, Handler] = {}
         self._runs: dict[int, _Run] = {}
         self._trampoline = Trampoline()
+        self._quarantine = self._new_quarantine()
+
+    def _new_quarantine(self) -> Quarantine:
+        return Quarantine(self._clock, partial(self._start, is_alone=True), self._give_back)
 
     def __len__(self) -> int:
         """Give how many deliveries are being run."""
@@ -142,6 +148,7 @@ class DeliveryRunner:
     def open(self) -> None:
         """Run what is handed over, from now on."""
         self.accepting = self._hopeful = True
+        self._quarantine = self._new_quarantine()
 
     def set_handlers(self, handlers: Iterable[Handler]) -> None:
         """Know by name what can be run."""
@@ -185,18 +192,28 @@ class DeliveryRunner:
         self._runs[claim.delivery_id].waiting = None
         self._start(claim)
 
-    def _start(self, claim: Claim) -> None:
+    def _start(self, claim: Claim, is_alone: bool = False) -> None:
         handler = self._handlers.get(claim.handler)
         if handler is None or not self.accepting:
             self._settle(claim, given_back(claim, self._now()))
-        elif claim.attempt > 1 and is_exhausted(claim, handler.options.retry or DEFAULT_RETRY):
+        elif handler.options.guarantee == AT_MOST_ONCE:
+            # It was never called: nobody has died of it.
+            self._settle(claim, after_success(claim), self._call_once)
+        elif claim.attempt > 1 and is_exhausted(claim, _policy_of(handler)):
             self._bury(claim, handler)
+        elif claim.died and not is_alone and is_suspect(claim, _policy_of(handler)):
+            self._quarantine.admit(claim)
         elif handler.options.guarantee == EXACTLY_ONCE:
             self._transact(claim, handler)
-        elif handler.options.guarantee == AT_MOST_ONCE:
-            self._settle(claim, after_success(claim), self._call_once)
         else:
             self._call(claim, handler, self._came_to)
+
+    def _give_back(self, claim: Claim, seconds: float, stored: Callable[[], Any]) -> None:
+        def follow(settled: Settled, claim: Claim) -> None:
+            self._follow(settled, claim)
+            stored()
+
+        self._settle(claim, given_back(claim, self._now() + seconds), follow)
 
     def _bury(self, claim: Claim, handler: Handler) -> None:
         """Settle a delivery whose workers have died in all of its attempts, and say so."""
@@ -256,7 +273,7 @@ class DeliveryRunner:
             self._settle(claim, after_success(claim))
 
     def _failed(self, failure: Failure, claim: Claim, handler: Handler) -> None:
-        policy = handler.options.retry or DEFAULT_RETRY
+        policy = _policy_of(handler)
         now = self._now()
         settlement = after_failure(
             claim, failure, policy, now, claim.phase in self._stops, random.random
@@ -386,4 +403,10 @@ class DeliveryRunner:
         run = self._runs.pop(claim.delivery_id, None)
         if run is not None and run.journey is not None:
             run.journey.runs.discard(run)
+        if claim.died:
+            self._quarantine.ended(claim)
         self._on_ended()
+
+
+def _policy_of(handler: Handler) -> RetryPolicy:
+    return handler.options.retry or DEFAULT_RETRY

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from twisted_dispatcher.records import PENDING, RUNNING, Claim, Worker
 from twisted_dispatcher.stores.postgresql.ledger import Ledger
-from twisted_dispatcher.stores.postgresql.tables import DELIVERY, DIED, EVENT, OPEN, WORKER
+from twisted_dispatcher.stores.postgresql.tables import (
+    DELIVERY,
+    DIED,
+    EVENT,
+    HAS_DIED,
+    OPEN,
+    WORKER,
+)
 
 # First it is looked how many each handler would have of those that are due first; then so many of
 # each are taken that nobody else is just taking. Each handler is looked up by itself: the index
@@ -29,10 +36,10 @@ _CLAIM = f"""
             changed = %(now)s
         FROM taken WHERE d.id = taken.id
         RETURNING taken.due, d.id, d.event_id, d.handler, d.phase, d.rank, d.attempts,
-            d.excused
+            d.excused, {HAS_DIED} AS died
     )
     SELECT c.id, c.event_id, e.key, c.handler, c.phase, c.rank, c.attempts, e.body, e.details,
-        c.excused
+        c.excused, c.died
     FROM claimed c JOIN {EVENT} e ON e.id = c.event_id ORDER BY c.due, c.id"""
 
 _BEAT = f"""

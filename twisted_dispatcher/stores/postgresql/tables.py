@@ -23,6 +23,8 @@ DELIVERY_ID: Final = "twisted_dispatcher_delivery_id"
 
 # The error of a delivery whose worker has died.
 DIED: Final = f"'{WORKER_DIED[0]}' || attempts || '{WORKER_DIED[1]}'"
+# Whether it has that error.
+HAS_DIED: Final = f"coalesce(starts_with(error, '{WORKER_DIED[0]}'), FALSE)"
 
 
 def listed(numbers: Iterable[int]) -> str:

@@ -17,6 +17,8 @@ TABLES: Final = (META, WORKER, EVENT, DELIVERY, UNPLANNED, LANE)
 
 # The error of a delivery whose worker has died.
 DIED: Final = f"'{WORKER_DIED[0]}' || attempts || '{WORKER_DIED[1]}'"
+# Whether it has that error.
+HAS_DIED: Final = f"coalesce(substr(error, 1, {len(WORKER_DIED[0])}) = '{WORKER_DIED[0]}', FALSE)"
 
 
 class Insert:

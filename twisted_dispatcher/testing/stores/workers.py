@@ -49,6 +49,19 @@ class WorkersContract(Scene):
             )
             (claim,) = await self.claim(OTHER, now=NOW + attempt)
             self.assertEqual((attempt + 1, 0), (claim.attempt, claim.excused))
+            self.assertTrue(claim.died)
+
+    async def test_death_is_remembered(self) -> None:
+        """That a worker died is known until the delivery fails in another way."""
+        await self.accept_one(new_event("k", "a"))
+        await self.store.release_dead(NOW)
+        seen = []
+        for status, error in ((PENDING, None), (RETRYING, "boom"), (PENDING, None)):
+            (claim,) = await self.claim()
+            seen.append(bool(claim.died))
+            await self.settle(claim, status, due=NOW, error=error)
+
+        self.assertEqual([True, True, False], seen)
 
     async def test_death_after_failure(self) -> None:
         """Deaths and failures count alike, and the last of them is the delivery's error."""
