@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 import attrs
@@ -22,16 +23,29 @@ from twisted.python.failure import Failure
 from twisted_dispatcher.durable.codec import Codec
 from twisted_dispatcher.durable.current import reset_claim, set_claim
 from twisted_dispatcher.durable.journeys import Journey, Journeys
-from twisted_dispatcher.durable.rules import after_failure, after_success, given_back
+from twisted_dispatcher.durable.quarantine import Quarantine
+from twisted_dispatcher.durable.rules import (
+    after_exhaustion,
+    after_failure,
+    after_success,
+    given_back,
+    is_exhausted,
+    is_suspect,
+)
 from twisted_dispatcher.durable.transactions import AcceptIn, Transaction
-from twisted_dispatcher.errors import AwaitableFromRunner, StoreClosed, StoreUnavailable
+from twisted_dispatcher.errors import (
+    AwaitableFromRunner,
+    DeliveryDied,
+    StoreClosed,
+    StoreUnavailable,
+)
 from twisted_dispatcher.firing.answers import DEFERRED, FAILURE, kind_of, settle
 from twisted_dispatcher.firing.deadlocks import Blocker
 from twisted_dispatcher.firing.loop import Engine
 from twisted_dispatcher.firing.trampoline import Trampoline
 from twisted_dispatcher.interfaces import IAnsweringStore
 from twisted_dispatcher.options import AT_MOST_ONCE, EXACTLY_ONCE, RetryPolicy
-from twisted_dispatcher.records import DEAD, Claim, Settled, Settlement, Worker
+from twisted_dispatcher.records import DEAD, Claim, Delivery, Settled, Settlement, Worker
 from twisted_dispatcher.registration.handlers import Handler
 from twisted_dispatcher.results import NOT_CALLED
 
@@ -145,6 +159,10 @@ class DeliveryRunner:
         self._handlers: dict[str, Handler] = {}
         self._runs: dict[int, Run] = {}
         self._trampoline = Trampoline()
+        self._quarantine = self._new_quarantine()
+
+    def _new_quarantine(self) -> Quarantine[Run]:
+        return Quarantine(self._clock, partial(self._start, is_alone=True), self._give_back)
 
     def __len__(self) -> int:
         """Give how many deliveries are being run."""
@@ -153,6 +171,7 @@ class DeliveryRunner:
     def open(self) -> None:
         """Run what is handed over, from now on."""
         self.accepting = self._hopeful = True
+        self._quarantine = self._new_quarantine()
 
     def set_handlers(self, handlers: Iterable[Handler]) -> None:
         """Know by name what can be run."""
@@ -172,6 +191,8 @@ class DeliveryRunner:
             else:
                 run.waiting = journey.beside.reach(claim.rank)
                 run.waiting.addCallback(self._reached, run)
+        if self._quarantine.arrived:
+            self._quarantine.sort()
 
     def park(self) -> None:
         """
@@ -197,7 +218,7 @@ class DeliveryRunner:
         run.waiting = None
         self._start(run)
 
-    def _start(self, run: Run) -> None:
+    def _start(self, run: Run, is_alone: bool = False) -> None:
         claim = run.claim
         handler = self._handlers.get(claim.handler)
         if handler is None or not self.accepting:
@@ -205,12 +226,43 @@ class DeliveryRunner:
             return
         run.handler = handler
         guarantee = handler.options.guarantee
-        if guarantee == EXACTLY_ONCE:
-            self._transact(run)
-        elif guarantee == AT_MOST_ONCE:
+        if guarantee == AT_MOST_ONCE:
+            # It was never called: nobody has died of it.
             self._settle(run, after_success(claim), self._call_once)
+        elif claim.attempt > 1 and is_exhausted(claim, _policy_of(handler)):
+            self._bury(run)
+        elif claim.died and not is_alone and is_suspect(claim, _policy_of(handler)):
+            self._quarantine.admit(run)
+        elif guarantee == EXACTLY_ONCE:
+            self._transact(run)
         else:
             self._call(run, self._came_to)
+
+    def _give_back(self, run: Run, seconds: float, stored: Callable[[], Any]) -> None:
+        def follow(settled: Settled, run: Run) -> None:
+            self._follow(settled, run)
+            stored()
+
+        self._settle(run, given_back(run.claim, self._now() + seconds), follow)
+
+    def _bury(self, run: Run) -> None:
+        """Settle a delivery whose workers have died in all of its attempts, and say so."""
+        claim = run.claim
+
+        def found(delivery: Delivery) -> None:
+            failure = Failure(DeliveryDied(delivery.id, run.handler.name, delivery.error or ""))
+            self._report(run.handler, claim, failure, None)
+            self._note(run, failure)
+            self._settle(run, after_exhaustion(claim, claim.phase in self._stops))
+
+        def not_found(failure: Failure) -> None:
+            if failure.check(StoreUnavailable):
+                self._again(run, self._bury, run)
+            else:
+                run.settlement, run.follow = given_back(claim, self._now()), self._follow
+                self._not_settled(failure, run)
+
+        self._store.delivery(claim.delivery_id).addCallbacks(found, not_found)
 
     # Calling
 
@@ -259,7 +311,7 @@ class DeliveryRunner:
 
     def _failed(self, failure: Failure, run: Run) -> None:
         claim, handler = run.claim, run.handler
-        policy = handler.options.retry or DEFAULT_RETRY
+        policy = _policy_of(handler)
         now = self._now()
         settlement = after_failure(
             claim, failure, policy, now, claim.phase in self._stops, random.random
@@ -388,5 +440,11 @@ class DeliveryRunner:
         journey, run.journey = run.journey, None
         if journey is not None:
             journey.ended(run)
+        if run.claim.died:
+            self._quarantine.ended(run)
         if self.is_watched:
             self._on_ended()
+
+
+def _policy_of(handler: Handler) -> RetryPolicy:
+    return handler.options.retry or DEFAULT_RETRY
