@@ -28,10 +28,12 @@ _DEFAULTS: Final = {
 }
 # Every statement of ours goes by an index, also on tables that are still small: a plan that was
 # made for a small table would be used for a while when it has grown. A promise to keep is worth
-# the wait for the disk, whatever the server's default is.
+# the wait for the disk, whatever the server's default is. Compiling a plan takes longer than our
+# statements do.
 _SETTINGS: Final = """
     SELECT set_config('enable_seqscan', 'off', false), set_config('enable_hashjoin', 'off', false),
         set_config('enable_mergejoin', 'off', false), set_config('lock_timeout', '10s', false),
+        set_config('jit', 'off', false),
         set_config('client_encoding', 'utf8', false),
         set_config('synchronous_commit', CASE current_setting('synchronous_commit')
             WHEN 'off' THEN 'on' ELSE current_setting('synchronous_commit') END, false)"""
