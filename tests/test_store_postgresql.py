@@ -55,6 +55,15 @@ class PostgreSQLScene(PostgreSQL, Scene):
     def another_store(self) -> Any:
         return open_store(self.url)
 
+    def by_threads(self, store: Any) -> None:
+        """Have a store do everything in threads."""
+        store._crew.wires.close()
+
+    async def wired(self, store: Any) -> None:
+        """Wait until a store has a connection on the reactor."""
+        await store.accept([new_event("first", "a")], WORKER, NOW)
+        await self.until(lambda: len(store._crew.wires))
+
     async def until(self, condition: Any) -> None:
         """Wait for what another thread or process brings about; trial's time limit ends it."""
         while not condition():

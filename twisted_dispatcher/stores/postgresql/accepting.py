@@ -108,7 +108,7 @@ class _Batch:
             }
             known = _known(self._ledger, missing)
             births = self._births([each for each in self._new if each[0] not in known], taken)
-            births.write(base_event, base_delivery)
+            births.write(self._ledger, base_event, base_delivery)
         return [
             Accepted(Acceptance(known[place], event.key, False))
             if place in known
@@ -120,7 +120,7 @@ class _Batch:
         ]
 
     def _births(self, new: Sequence[_New], taken: frozenset[str]) -> Births:
-        births = Births(self._ledger, self._now, taken)
+        births = Births(self._ledger.news, self._now, taken)
         for each in new:
             births.enter(*each)
         return births
@@ -198,7 +198,7 @@ def plan(
         standing = Standing(lane, first, last, worker)
         return Accepted(acceptance, advance(ledger, {event_id: standing}, now)[event_id].opened)
     is_free = lane is None or not ledger.read(_IS_BLOCKED, (lane, event_id))
-    births = Births(ledger, now)
+    births = Births(ledger.news, now)
     births.bear(event_id, due, deliveries, first, worker, is_free)
-    births.write()
+    births.write(ledger)
     return Accepted(acceptance, births.claims(event_id, event))

@@ -91,6 +91,17 @@ class StoreConnection(psycopg.Connection[Any]):
         self._id = uuid4().hex
         self._transactions = 0
 
+    def prepare(self, name: bytes, statement: str) -> None:
+        """
+        Prepare a statement, with the server's own placeholders, whose plan is made but once.
+
+        :raises psycopg.Error: when that cannot be.
+        """
+        psycopg.Cursor(self).execute("SET plan_cache_mode = force_generic_plan")
+        result = self.pgconn.prepare(name, statement.encode())
+        if result.status != psycopg.pq.ExecStatus.COMMAND_OK:
+            raise psycopg.errors.error_from_result(result)
+
     def next_mark(self) -> Mark:
         """Give the mark of its next transaction; no other one of any connection has it."""
         self._transactions += 1

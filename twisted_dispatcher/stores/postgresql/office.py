@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 import attrs
 import psycopg
@@ -31,6 +31,7 @@ from twisted_dispatcher.stores.postgresql.complaints import (
 from twisted_dispatcher.stores.postgresql.connections import WAIT, Mark, StoreConnection
 from twisted_dispatcher.stores.postgresql.ledger import CommitUnknown, Ledger
 from twisted_dispatcher.stores.postgresql.marks import look_up
+from twisted_dispatcher.stores.postgresql.messages import Message
 from twisted_dispatcher.stores.postgresql.transacting import WorkFailed
 
 T = TypeVar("T")
@@ -50,6 +51,7 @@ class Desk:
     :ivar marked: whether its transactions are marked as they begin, since they always write.
     :ivar once: whether it must not be done again once it has begun.
     :ivar largest: the size of the largest group.
+    :ivar message: what does it in one statement, without a thread, where that can be.
     """
 
     work: Work
@@ -58,6 +60,7 @@ class Desk:
     marked: bool = True
     once: bool = False
     largest: int = LARGEST_GROUP
+    message: type[Message] | None = None
 
 
 class Office:
@@ -78,6 +81,11 @@ class Office:
         """Wait for the server no more."""
         self._closing.set()
         self.pool.close(timeout=1)
+
+    def point(self, name: str) -> None:
+        """Come to a crash point; see `stores.postgresql.ledger`."""
+        if self.on_point is not None:
+            self.on_point(name)
 
     def do(self, desk: Desk, requests: Sequence[Any]) -> tuple[Sequence[Any], frozenset[str]]:
         """Do a group of requests; give their outcomes, and what others may care for."""

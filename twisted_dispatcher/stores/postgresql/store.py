@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Final
 
+import psycopg
 from psycopg_pool import ConnectionPool
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
@@ -28,6 +29,8 @@ from twisted_dispatcher.records import (
 from twisted_dispatcher.stores.gathering import Work
 from twisted_dispatcher.stores.postgresql import claiming, mending, reading, retention
 from twisted_dispatcher.stores.postgresql.accepting import accept_all, plan
+from twisted_dispatcher.stores.postgresql.accepting_one import AcceptMessage
+from twisted_dispatcher.stores.postgresql.complaints import complain
 from twisted_dispatcher.stores.postgresql.connections import (
     StoreConnection,
     connect,
@@ -42,6 +45,7 @@ from twisted_dispatcher.stores.postgresql.listening import Listeners, channel_of
 from twisted_dispatcher.stores.postgresql.office import Desk, Office
 from twisted_dispatcher.stores.postgresql.opening import prepare_tables
 from twisted_dispatcher.stores.postgresql.settling import settle_all
+from twisted_dispatcher.stores.postgresql.settling_one import SettleMessage
 from twisted_dispatcher.stores.postgresql.transacting import transact
 
 # Misuse that is found before anything is written: it harms nobody who is in the same group.
@@ -88,6 +92,11 @@ def _reading(do: Callable[..., Any]) -> Desk:
 def _writing(do: Callable[..., Any], **options: Any) -> Desk:
     return Desk(_each(do), **options)
 
+
+# Most events are accepted and settled here: by one statement each group, without a thread.
+_ACCEPT_ONE: Final = Desk(accept_all, at_once=2, message=AcceptMessage)
+_SETTLE_ONE: Final = Desk(settle_all, at_once=2, message=SettleMessage)
+_MESSAGES: Final = (AcceptMessage, SettleMessage)
 
 _ACCEPT: Final = Desk(accept_all, at_once=2)
 # The events of a lane are accepted in the order in which they were given.
@@ -138,7 +147,8 @@ class PostgreSQLStore:
         self._pool: ConnectionPool[StoreConnection] = make_pool(conninfo, THREADS)
         self._office = Office(self._pool, name, PATIENCE)
         self._crew = Crew(
-            self._office, THREADS, reactor, lambda: StoreClosed(self._name), self._tell
+            *(self._office, THREADS, self._connect_prepared, reactor),
+            *(lambda: StoreClosed(self._name), self._tell),
         )
         self._listeners = Listeners(self._crew, self._connect, self._notify)
         self._walks = retention.Walks()
@@ -161,7 +171,9 @@ class PostgreSQLStore:
         self, events: Sequence[NewEvent], worker: Worker, now: float
     ) -> Deferred[list[Accepted]]:
         desk = _ACCEPT
-        if any(event.lane is not None for event in events):
+        if AcceptMessage.suits(events):
+            desk = _ACCEPT_ONE
+        elif any(event.lane is not None for event in events):
             desk = _ACCEPT_IN_ORDER
         return self._crew.ask(desk, (events, worker, now))
 
@@ -176,7 +188,8 @@ class PostgreSQLStore:
     def settle(
         self, settlements: Sequence[Settlement], worker: Worker, now: float
     ) -> Deferred[list[Settled]]:
-        return self._crew.ask(_SETTLE, (settlements, worker, now))
+        desk = _SETTLE_ONE if SettleMessage.suits(settlements) else _SETTLE
+        return self._crew.ask(desk, (settlements, worker, now))
 
     def claim(self, worker: Worker, now: float, limit: int) -> Deferred[list[Claim]]:
         return self._crew.ask(_CLAIM, (worker, now, limit))
@@ -253,6 +266,16 @@ class PostgreSQLStore:
 
     def _connect(self) -> StoreConnection:
         return connect(self._conninfo, self._name)
+
+    def _connect_prepared(self) -> StoreConnection:
+        connection = self._connect()
+        try:
+            for each in _MESSAGES:
+                connection.prepare(each.name, each.sql)
+        except psycopg.Error as error:
+            connection.close()
+            complain(error, self._name)
+        return connection
 
     def _tell(self, news: frozenset[str]) -> None:
         self._listeners.tell(news)
