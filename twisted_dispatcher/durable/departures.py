@@ -1,105 +1,143 @@
-"""Events that have just been accepted set out: what of them is run here, and who waits for it."""
+"""Events that are being accepted set out: what of them is run here, and who waits for it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any, cast
 
-import attrs
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
 from twisted_dispatcher.durable.beside import Beside
 from twisted_dispatcher.durable.journeys import Journey, Journeys
-from twisted_dispatcher.durable.planning import PlannedEvent, Planner
+from twisted_dispatcher.durable.planning import Plan
 from twisted_dispatcher.durable.worker import DeliveryWorker
+from twisted_dispatcher.errors import EventGoesOn
+from twisted_dispatcher.firing.deadlocks import WatchedDeferred
 from twisted_dispatcher.firing.loop import Engine
-from twisted_dispatcher.records import Acceptance, Accepted
-from twisted_dispatcher.registration.handlers import FailedMatch
-from twisted_dispatcher.results import DispatchResult
-
-
-@attrs.frozen
-class Departure:
-    """
-    An event that was accepted.
-
-    :ivar journey: where it was new, and this process may run it.
-    :ivar is_all: whether there is nothing to wait for but handlers in memory.
-    """
-
-    acceptance: Acceptance
-    journey: Journey | None = None
-    is_all: bool = False
+from twisted_dispatcher.interfaces import IAnsweringStore
+from twisted_dispatcher.records import Accepted, Claim, NewEvent
 
 
 class Departures:
-    """Lets the accepted events of one dispatcher set out."""
+    """Has the events of one dispatcher accepted, and lets them set out."""
 
     def __init__(
         self,
+        store: IAnsweringStore,
         engine: Engine,
-        planner: Planner,
         journeys: Journeys,
         worker: DeliveryWorker,
         clock: Callable[[], IReactorTime],
     ) -> None:
-        self._engine = engine
-        self._planner = planner
-        self._journeys = journeys
-        self._worker = worker
+        self._store = store
         self._clock = clock
+        self.engine = engine
+        self.journeys = journeys
+        self.worker = worker
 
-    def set_out(self, accepted: list[Accepted], planned: PlannedEvent) -> Departure:
-        """Run what the store has given this process of an event."""
-        (one,) = accepted
-        if not one.acceptance.new or planned.new.deliveries is None:
-            return Departure(one.acceptance)
-        journey = Journey(planned.event, planned.handlers, planned.new.lane)
-        journey.beside = self._beside(planned, journey)
-        self._note_failed_matches(planned, journey)
-        event_id = one.acceptance.event_id
-        if one.claims or journey.beside is not None:
-            self._journeys.begin(event_id, journey)
-        self._worker.run(one.claims)
-        if planned.new.deliveries:
-            return Departure(one.acceptance, journey)
-        # It is delivered to nobody; handlers in memory still wait for its time.
-        delay = planned.new.due - self._clock().seconds()
-        if delay <= 0:
-            return Departure(one.acceptance, journey, True)
-        self._journeys.begin(event_id, journey)
-        self._clock().callLater(delay, self._journeys.finished, event_id)
-        return Departure(one.acceptance, journey)
+    def accept(
+        self, event: Any, body: str, plan: Plan, key: str, due: float, now: float, is_fired: bool
+    ) -> Deferred[Any]:
+        """
+        Have an event accepted.
 
-    def acceptance_of(self, departure: Departure) -> Acceptance:
-        """Give the acceptance, to who does not wait for the result."""
-        if departure.is_all:
-            self._journeys.finished(departure.acceptance.event_id)
-        return departure.acceptance
+        :param is_fired: whether its result is waited for, or else its acceptance.
+        :return: a Deferred that fires with that.
+        """
+        departure = Departure(self, event, plan, due, is_fired)
+        new = NewEvent(key, body, plan.details, plan.lane, due, plan.deliveries)
+        self._store.accept_one(new, self.worker.acceptor, now, departure.answered)
+        return departure.waiting
 
-    def result_of(self, departure: Departure) -> Deferred[DispatchResult]:
-        """Give the result, when it is there, to who waits for it."""
-        event_id = departure.acceptance.event_id
-        if departure.journey is not None and self._journeys.get(event_id) is None:
-            self._journeys.begin(event_id, departure.journey)
-        result = self._journeys.result_of(event_id)
-        if departure.is_all:
-            self._journeys.finished(event_id)
-        return result
+    def until(self, due: float) -> float:
+        """Give the seconds until a time."""
+        return due - self._clock().seconds()
 
-    def _note_failed_matches(self, planned: PlannedEvent, journey: Journey) -> None:
-        """Report the handlers that are not called because their predicates raised."""
-        for handler in planned.handlers:
-            if isinstance(handler, FailedMatch):
-                failure = Failure(handler.error)
-                self._engine.report(handler, planned.event, failure)
-                journey.note(handler, failure)
+    def finish_at(self, due: float, event_id: int) -> None:
+        """Know, when its time has come, that an event has nothing left to do."""
+        self._clock().callLater(self.until(due), self.journeys.finished, event_id)
 
-    def _beside(self, planned: PlannedEvent, journey: Journey) -> Beside | None:
-        memory = [
-            (self._planner.rank(handler), handler)
-            for handler in planned.handlers
-            if handler.options.durable is False and not isinstance(handler, FailedMatch)
-        ]
-        return Beside(self._engine, planned.event, memory, journey.note) if memory else None
+
+class Departure:
+    """
+    An event that is being accepted, and who waits: for its result, or for the acceptance alone.
+
+    There is one for every event, so it does for most of them what there is to do in a few steps.
+    """
+
+    __slots__ = ("_departures", "_due", "_event", "_is_fired", "_journey", "_plan", "waiting")
+
+    def __init__(
+        self, departures: Departures, event: Any, plan: Plan, due: float, is_fired: bool
+    ) -> None:
+        self._departures = departures
+        self._event = event
+        self._plan = plan
+        self._due = due
+        self._is_fired = is_fired
+        self._journey: Journey | None = None
+        self.waiting: Deferred[Any]
+        if not is_fired:
+            self.waiting = Deferred()
+        elif plan.lane is None:
+            self.waiting = Deferred(self._wait_no_more)
+        else:
+            self.waiting = WatchedDeferred(self._wait_no_more, self._suspect)
+
+    def _wait_no_more(self, waiting: Deferred[Any]) -> None:
+        """Take note that the wait was cancelled; the event goes on."""
+        if self._journey is not None:
+            self._journey.waiting.remove(waiting)
+
+    def _suspect(self) -> None:
+        if self._journey is not None:
+            self._journey.suspect()
+
+    def answered(self, outcome: Accepted | Failure) -> None:
+        """Take what the store has answered, and run what it has given this process to run."""
+        waiting = self.waiting
+        if isinstance(outcome, Failure):
+            if not waiting.called:
+                waiting.errback(outcome)
+            return
+        acceptance = outcome.acceptance
+        if acceptance.new and self._plan.deliveries is not None:
+            if self._is_fired or self._plan.handlers:
+                self._set_out(acceptance.event_id, outcome.claims)
+        elif self._is_fired and not waiting.called:
+            self._journey = self._departures.journeys.join(acceptance.event_id, waiting)
+        if not self._is_fired and not waiting.called:
+            waiting.callback(acceptance)
+
+    def _set_out(self, event_id: int, claims: tuple[Claim, ...]) -> None:
+        """Begin a journey that this process may run."""
+        departures, plan = self._departures, self._plan
+        journey = Journey(self._event, plan.handlers, plan.lane)
+        if plan.beside:
+            journey.beside = Beside(departures.engine, self._event, plan.beside, journey.note)
+        for handler in plan.failed:
+            failure = Failure(cast(Any, handler).error)
+            departures.engine.report(handler, self._event, failure)
+            journey.note(handler, failure)
+        if claims or self._is_fired or plan.beside:
+            departures.journeys.begin(event_id, journey)
+        if self._is_fired and not self.waiting.called:
+            self._journey = journey
+            journey.wait(self.waiting)
+            if departures.journeys.closed:
+                journey.fail(EventGoesOn())
+        if claims:
+            departures.worker.run(claims)
+        elif not plan.deliveries:
+            self._go_nowhere(event_id, journey)
+
+    def _go_nowhere(self, event_id: int, journey: Journey) -> None:
+        """End what is delivered to nobody; handlers in memory still wait for its time."""
+        departures = self._departures
+        if departures.until(self._due) > 0:
+            departures.journeys.begin(event_id, journey)
+            departures.finish_at(self._due, event_id)
+        else:
+            departures.journeys.finished(event_id)

@@ -11,19 +11,14 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import attrs
-from twisted.internet.defer import Deferred, fail
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from twisted_dispatcher.durable.beside import Beside
 from twisted_dispatcher.errors import DeliveryDied, EventGoesOn, WouldDeadlock
-from twisted_dispatcher.firing.deadlocks import (
-    Blocker,
-    WatchedDeferred,
-    Watchman,
-    reached_from,
-)
+from twisted_dispatcher.firing.deadlocks import Blocker, Watchman, reached_from
 from twisted_dispatcher.interfaces import IStore
 from twisted_dispatcher.records import DEAD, SKIPPED, Delivery
 from twisted_dispatcher.registration.handlers import Handler
@@ -80,16 +75,15 @@ class Journey:
             if each is handler:
                 self._values[position] = value
 
-    def result(self) -> Deferred[DispatchResult]:
-        """Give a Deferred that fires with the result; cancelling it harms nobody else."""
-        waiting: Deferred[DispatchResult] = WatchedDeferred(self.waiting.remove, self._suspect)
+    def wait(self, waiting: Deferred[DispatchResult]) -> None:
+        """Have a Deferred fire with the result."""
         self.waiting.append(waiting)
-        self._suspect()
-        return waiting
+        self.suspect()
 
     # Whether who waits for it makes it wait: see `twisted_dispatcher.firing.deadlocks`.
 
-    def _suspect(self) -> None:
+    def suspect(self) -> None:
+        """Be suspected, having somebody who waits for it."""
         if self.lane is not None and self.journeys is not None:
             self.journeys.watchman.suspect(self)
 
@@ -122,7 +116,11 @@ class Journey:
 
 
 class Journeys:
-    """The journeys that are known here, by the event's id."""
+    """
+    The journeys that are known here, by the event's id.
+
+    :ivar closed: whether nobody here will know of a result any more.
+    """
 
     def __init__(
         self, store: IStore, clock: Callable[[], IReactorTime], watchman: Watchman
@@ -133,7 +131,7 @@ class Journeys:
         self._clock = clock
         self._journeys: dict[int, Journey] = {}
         self._poll: IDelayedCall | None = None
-        self._closed = False
+        self.closed = False
 
     def get(self, event_id: int) -> Journey | None:
         """Give the journey of an event, if it is known here."""
@@ -141,7 +139,7 @@ class Journeys:
 
     def open(self) -> None:
         """Ask the store for what others finish, from now on."""
-        self._closed = False
+        self.closed = False
 
     def begin(self, event_id: int, journey: Journey) -> None:
         """Know an event that sets out here."""
@@ -149,7 +147,8 @@ class Journeys:
         journey.journeys = self
         if journey.lane is not None:
             self._lanes.setdefault(journey.lane, []).append(journey)
-        self._poll_later()
+        if self._poll is None:
+            self._poll_later()
 
     def _pop(self, event_id: int) -> Journey | None:
         journey = self._journeys.pop(event_id, None)
@@ -170,16 +169,21 @@ class Journeys:
         lane = self._lanes.get(journey.lane, []) if journey.lane is not None else []
         return lane[lane.index(journey) + 1 :] if journey in lane else []
 
-    def result_of(self, event_id: int) -> Deferred[DispatchResult]:
-        """Give a Deferred that fires with an event's result, whoever finishes it."""
-        if self._closed:
-            return fail(EventGoesOn())
+    def join(self, event_id: int, waiting: Deferred[DispatchResult]) -> Journey | None:
+        """
+        Have a Deferred fire with the result of an event that was accepted before, by whomever.
+
+        :return: the journey that is waited for; None where it has failed, with `EventGoesOn`.
+        """
+        if self.closed:
+            waiting.errback(EventGoesOn())
+            return None
         journey = self._journeys.get(event_id)
         if journey is None:
             journey = self._journeys[event_id] = Journey(None, ())
-        result = journey.result()
+        journey.wait(waiting)
         self._poll_later()
-        return result
+        return journey
 
     def finished(self, event_id: int) -> None:
         """Know that an event has nothing left to do: this process has seen to the last of it."""
@@ -201,14 +205,14 @@ class Journeys:
         if self._poll is not None and self._poll.active():
             self._poll.cancel()
         self._poll = None
-        self._closed = True
+        self.closed = True
         journeys, self._journeys = self._journeys, {}
         self._lanes.clear()
         for journey in journeys.values():
             journey.fail(EventGoesOn())
 
     def _poll_later(self) -> None:
-        if self._poll is None and self._journeys and not self._closed:
+        if self._poll is None and self._journeys and not self.closed:
             self._poll = self._clock().callLater(POLL, self._poll_now)
 
     def _poll_now(self) -> None:

@@ -24,7 +24,7 @@ from twisted_dispatcher.durable.retention import Retention
 from twisted_dispatcher.durable.running import DeliveryRunner, Report
 from twisted_dispatcher.durable.transactions import AcceptIn
 from twisted_dispatcher.firing.loop import Engine
-from twisted_dispatcher.interfaces import IStore
+from twisted_dispatcher.interfaces import IAnsweringStore
 from twisted_dispatcher.records import Claim, Worker
 from twisted_dispatcher.registration.handlers import Handler
 
@@ -43,7 +43,7 @@ class DeliveryWorker:
 
     def __init__(
         self,
-        store: IStore,
+        store: IAnsweringStore,
         journeys: Journeys,
         codec: Codec,
         clock: Callable[[], IReactorTime],
