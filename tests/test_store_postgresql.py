@@ -18,7 +18,7 @@ from twisted_dispatcher.errors import (
 )
 from twisted_dispatcher.interfaces import IStore
 from twisted_dispatcher.records import DEAD, DONE, RETRYING, Claim, Settled, Worker
-from twisted_dispatcher.testing.stores import SQLContract, StoreContract
+from twisted_dispatcher.testing.stores import AnsweringContract, SQLContract, StoreContract
 from twisted_dispatcher.testing.stores.scene import (
     NOW,
     OTHER,
@@ -34,7 +34,7 @@ from twisted_dispatcher.testing.stores.scene import (
 PRODUCER = Worker("producer", frozenset())
 
 
-class ContractTests(PostgreSQL, StoreContract, SQLContract, TestCase):
+class ContractTests(PostgreSQL, StoreContract, SQLContract, AnsweringContract, TestCase):
     """The contract."""
 
     def make_store(self) -> Any:

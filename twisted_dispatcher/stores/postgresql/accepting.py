@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
 from typing import Any
 
 import psycopg
@@ -21,8 +22,9 @@ from twisted_dispatcher.stores.postgresql.tables import (
     rows,
 )
 
-# Some events, who accepts them, and when.
-AcceptRequest = tuple[Sequence[NewEvent], Worker, float]
+# An event, who accepts it, and when; and some of them in one call.
+AcceptRequest = tuple[NewEvent, Worker, float]
+AcceptAllRequest = tuple[Sequence[NewEvent], Worker, float]
 # An event: its place among those that are stored together, itself, the place of its first delivery
 # among theirs, and who accepts it.
 _New = tuple[int, NewEvent, int, Worker]
@@ -64,19 +66,23 @@ _RESERVE = f"SELECT {RESERVE}('{DELIVERY_ID}', %s)"
 _PLANNED = "SET first_delivery = %s::bigint, last_delivery = %s::bigint WHERE id = %s"
 
 
-def accept_all(ledger: Ledger, requests: Sequence[AcceptRequest]) -> list[list[Accepted]]:
+def accept_all(ledger: Ledger, requests: Sequence[AcceptAllRequest]) -> list[list[Accepted]]:
     """Store the events of some calls of `IStore.accept`."""
-    now = max(request[2] for request in requests)
+    each = [(event, worker, now) for events, worker, now in requests for event in events]
+    accepted = iter(accept_each(ledger, each))
+    return [list(islice(accepted, len(events))) for events, _, _ in requests]
+
+
+def accept_each(ledger: Ledger, requests: Sequence[AcceptRequest]) -> list[Accepted]:
+    """Store events, each but once by its key."""
+    if not requests:
+        return []
     new: list[_New] = []
     count = 0
-    for events, worker, _ in requests:
-        for event in events:
-            new.append((len(new), event, count, worker))
-            count += len(event.deliveries or ())
-    if not new:
-        return [[] for _ in requests]
-    accepted = iter(_Batch(ledger, new, count, now).accept())
-    return [[next(accepted) for _ in request[0]] for request in requests]
+    for place, (event, worker, _) in enumerate(requests):
+        new.append((place, event, count, worker))
+        count += len(event.deliveries or ())
+    return _Batch(ledger, new, count, max(request[2] for request in requests)).accept()
 
 
 class _Batch:

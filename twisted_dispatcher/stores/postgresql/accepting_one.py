@@ -95,20 +95,20 @@ class _Known:
 
 
 class AcceptMessage:
-    """Some requests of one event each."""
+    """Some events."""
 
     name: ClassVar[bytes] = b"accept"
     step: ClassVar[str] = "accept"
     sql: ClassVar[str] = _STORE
 
     def __init__(self, requests: Sequence[AcceptRequest]) -> None:
-        self._events = [request[0][0] for request in requests]
+        self._events = [request[0] for request in requests]
         self._firsts: list[int] = []
         self._news: set[str] = set()
         now = max(request[2] for request in requests)
         self._births = Births(self._news, now)
         count = 0
-        for place, ((event,), worker, _) in enumerate(requests):
+        for place, (event, worker, _) in enumerate(requests):
             self._births.enter(place, event, count, worker)
             self._firsts.append(count)
             count += len(event.deliveries or ())
@@ -122,9 +122,9 @@ class AcceptMessage:
         ]
 
     @staticmethod
-    def suits(events: Sequence[NewEvent]) -> bool:
-        """Tell whether a request is of the kind that it is for."""
-        return len(events) == 1 and events[0].lane is None and events[0].deliveries is not None
+    def suits(event: NewEvent) -> bool:
+        """Tell whether an event is of the kind that it is for."""
+        return event.lane is None and event.deliveries is not None
 
     def _places(self) -> list[int]:
         # Everybody inserts keys in the same order, so that nobody waits for one another in a
@@ -180,7 +180,7 @@ class AcceptMessage:
         if known.stored is None or event_id in known.stored:
             known.ids[key] = event_id
             claims = self._births.claims(place, event, known.event, known.delivery)
-            return [Accepted(Acceptance(event_id, key, True), claims)]
+            return Accepted(Acceptance(event_id, key, True), claims)
         if key in known.ids:
-            return [Accepted(Acceptance(known.ids[key], key, False))]
+            return Accepted(Acceptance(known.ids[key], key, False))
         return LEFT

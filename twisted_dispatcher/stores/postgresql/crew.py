@@ -10,12 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
-from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IDelayedCall
 from twisted.python.failure import Failure
 
+from twisted_dispatcher.stores.gathering import Answer, tell
 from twisted_dispatcher.stores.postgresql.connections import StoreConnection
 from twisted_dispatcher.stores.postgresql.office import Desk, Office
 from twisted_dispatcher.stores.postgresql.post import Post
@@ -69,18 +71,33 @@ class Crew:
         return self._reactor
 
     def ask(self, desk: Desk, request: Any) -> Deferred[Any]:
-        """Have something done after this turn."""
+        """Have something done after this turn; cancelling it in this turn undoes that."""
+        deferred: Deferred[Any] = Deferred(lambda _: self._queue(desk).withdraw(answer))
+        answer = partial(tell, deferred)
+        self.ask_for(answer, desk, request)
+        return deferred
+
+    def ask_for(self, answer: Answer, desk: Desk, request: Any) -> None:
+        """
+        Have something done after this turn.
+
+        :param answer: is called with its outcome; at once where this is closed.
+        """
         if self.closed:
-            return fail(self._closed_error())
-        queue = self._queues.get(desk)
-        if queue is None:
-            queue = self._queues[desk] = Queue(desk)
-        answer: Deferred[Any] = Deferred()
-        queue.add(request, answer)
+            answer(Failure(self._closed_error()))
+            return
+        queue = self._queue(desk)
+        queue.requests.append(request)
+        queue.answers.append(answer)
         self._waiting[desk] = queue
         if self._call is None:
             self._call = self.reactor.callLater(0, self._end_of_turn)
-        return answer
+
+    def _queue(self, desk: Desk) -> Queue:
+        queue = self._queues.get(desk)
+        if queue is None:
+            queue = self._queues[desk] = Queue(desk)
+        return queue
 
     def run(self, function: Callable[..., Any], *arguments: Any) -> Deferred[Any]:
         """Call a function in a thread, beside what is asked for."""
@@ -126,19 +143,13 @@ class Crew:
             wire = self.wires.take(self.reactor)
             if wire is None:
                 return len(self.wires) > 0
-            group = queue.take(self.wires.free + 1)
-            if len(group):
-                self._post.send(group, wire)
-            else:
-                self.wires.give_back(wire)
+            self._post.send(queue.take(self.wires.free + 1), wire)
         return True
 
     def _hand_over(self, queue: Queue) -> None:
         """Hand over to threads."""
         while queue.requests and self._idle > 0 and queue.busy < queue.desk.at_once:
-            group = queue.take(min(self._idle, queue.desk.at_once - queue.busy))
-            if len(group):
-                self.hand_over(group)
+            self.hand_over(queue.take(min(self._idle, queue.desk.at_once - queue.busy)))
 
     def hand_over(self, group: Group) -> None:
         """Have a group done by a thread, when one has nothing to do."""
@@ -168,9 +179,7 @@ class Crew:
             return
         if self._waiting:
             self._begin()
-        for answer, outcome in zip(group.answers, outcomes):
-            if not answer.called:
-                answer.callback(outcome)
+        group.answer(outcomes)
         if news:
             self._tell(news)
         self._end_if_idle()

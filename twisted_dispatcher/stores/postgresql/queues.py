@@ -6,13 +6,16 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import attrs
-from twisted.internet.defer import Deferred
+from twisted.logger import Logger
 
+from twisted_dispatcher.stores.gathering import Answer
 from twisted_dispatcher.stores.postgresql.office import Desk
 
 # Of requests that wait together, at least so many are given to one thread: two groups that overlap
 # are faster than one until the cost of a commit is more than that of what is in it.
 SMALLEST_SHARE: Final = 50
+
+_log = Logger()
 
 
 @attrs.frozen(eq=False)
@@ -21,11 +24,20 @@ class Group:
 
     queue: Queue
     requests: Sequence[Any]
-    answers: Sequence[Deferred[Any]]
+    answers: Sequence[Answer]
 
     def __len__(self) -> int:
         """Give their number."""
         return len(self.requests)
+
+    def answer(self, outcomes: Sequence[Any]) -> None:
+        """Tell everybody what came of it."""
+        for answer, outcome in zip(self.answers, outcomes):
+            try:
+                answer(outcome)
+            except Exception:
+                # The others are told all the same.
+                _log.failure("What a store has answered was not taken well")
 
     def without(
         self, mark: object, outcomes: Sequence[Any]
@@ -39,10 +51,9 @@ class Group:
         if not left:
             return self, outcomes, None
         kept = [place for place, outcome in enumerate(outcomes) if outcome is not mark]
-        return self.of(kept), [outcomes[place] for place in kept], self.of(left)
+        return self._of(kept), [outcomes[place] for place in kept], self._of(left)
 
-    def of(self, places: Sequence[int]) -> Group:
-        """Give a group of some of them."""
+    def _of(self, places: Sequence[int]) -> Group:
         return Group(
             self.queue,
             [self.requests[place] for place in places],
@@ -57,16 +68,17 @@ class Queue:
         self.desk = desk
         self.busy = 0
         self.requests: list[Any] = []
-        self.answers: list[Deferred[Any]] = []
+        self.answers: list[Answer] = []
 
-    def add(self, request: Any, answer: Deferred[Any]) -> None:
-        """Let one more wait."""
-        self.requests.append(request)
-        self.answers.append(answer)
+    def withdraw(self, answer: Answer) -> None:
+        """Leave out what was asked for with an answer, if it still waits."""
+        if answer in self.answers:
+            place = self.answers.index(answer)
+            del self.answers[place], self.requests[place]
 
     def take(self, among: int) -> Group:
         """
-        Take the next group, without those whose callers have cancelled meanwhile.
+        Take the next group.
 
         :param among: so many groups could be done at once.
         """
@@ -74,6 +86,4 @@ class Queue:
         size = min(size, self.desk.largest)
         requests, self.requests = self.requests[:size], self.requests[size:]
         answers, self.answers = self.answers[:size], self.answers[size:]
-        wanted = [place for place, answer in enumerate(answers) if not answer.called]
-        group = Group(self, requests, answers)
-        return group if len(wanted) == len(answers) else group.of(wanted)
+        return Group(self, requests, answers)

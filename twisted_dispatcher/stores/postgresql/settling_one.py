@@ -43,18 +43,18 @@ _NEWS: Final = frozenset({"settled"})
 
 
 class SettleMessage:
-    """Some requests of one settlement each."""
+    """Some settlements."""
 
     name: ClassVar[bytes] = b"settle"
     step: ClassVar[str] = "settle"
     sql: ClassVar[str] = _SETTLE
 
     def __init__(self, requests: Sequence[SettleRequest]) -> None:
-        self._settlements = [request[0][0] for request in requests]
+        self._settlements = [request[0] for request in requests]
         workers: dict[str, int] = {}
         # Of those who settle the same attempt only the first one is written.
         first: dict[tuple[int, int], int] = {}
-        for (made,), worker, _ in requests:
+        for made, worker, _ in requests:
             number = workers.setdefault(worker.id, len(workers) + 1)
             first.setdefault((made.delivery_id, made.attempt), number)
         held = sorted((*attempt, number) for attempt, number in first.items())
@@ -68,9 +68,9 @@ class SettleMessage:
         ]
 
     @staticmethod
-    def suits(settlements: Sequence[Settlement]) -> bool:
-        """Tell whether a request is of the kind that it is for."""
-        return len(settlements) == 1 and settlements[0].status == DONE
+    def suits(settlement: Settlement) -> bool:
+        """Tell whether a settlement is of the kind that it is for."""
+        return settlement.status == DONE
 
     def read(self, found: Sequence[Sequence[bytes | None]]) -> Done:
         ((ids, attempts),) = found
@@ -91,4 +91,4 @@ class SettleMessage:
         if attempt not in held:
             return LEFT
         held.remove(attempt)
-        return [Settled(True, (), (settlement.event_id,))]
+        return Settled(True, (), (settlement.event_id,))

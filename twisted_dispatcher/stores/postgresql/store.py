@@ -12,7 +12,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from twisted_dispatcher.errors import PayloadGone, StoreClosed, UnknownDelivery, WrongStatus
-from twisted_dispatcher.interfaces import IStore
+from twisted_dispatcher.interfaces import IAnsweringStore
 from twisted_dispatcher.records import (
     Accepted,
     Claim,
@@ -28,7 +28,7 @@ from twisted_dispatcher.records import (
 )
 from twisted_dispatcher.stores.gathering import Work
 from twisted_dispatcher.stores.postgresql import claiming, mending, reading, retention
-from twisted_dispatcher.stores.postgresql.accepting import accept_all, plan
+from twisted_dispatcher.stores.postgresql.accepting import accept_all, accept_each, plan
 from twisted_dispatcher.stores.postgresql.accepting_one import AcceptMessage
 from twisted_dispatcher.stores.postgresql.complaints import complain
 from twisted_dispatcher.stores.postgresql.connections import (
@@ -44,7 +44,7 @@ from twisted_dispatcher.stores.postgresql.ledger import Ledger
 from twisted_dispatcher.stores.postgresql.listening import Listeners, channel_of
 from twisted_dispatcher.stores.postgresql.office import Desk, Office
 from twisted_dispatcher.stores.postgresql.opening import prepare_tables
-from twisted_dispatcher.stores.postgresql.settling import settle_all
+from twisted_dispatcher.stores.postgresql.settling import settle_all, settle_each
 from twisted_dispatcher.stores.postgresql.settling_one import SettleMessage
 from twisted_dispatcher.stores.postgresql.transacting import transact
 
@@ -81,6 +81,15 @@ def _each(do: Callable[..., Any]) -> Work:
     return work
 
 
+def _listed(outcome: Any) -> list[Any]:
+    return [outcome]
+
+
+def _only(outcomes: list[Any]) -> Any:
+    (outcome,) = outcomes
+    return outcome
+
+
 def _notify(ledger: Ledger, channel: str, message: str) -> None:
     ledger.read("SELECT pg_notify(%s, %s)", (channel, message))
 
@@ -94,8 +103,8 @@ def _writing(do: Callable[..., Any], **options: Any) -> Desk:
 
 
 # Most events are accepted and settled here: by one statement each group, without a thread.
-_ACCEPT_ONE: Final = Desk(accept_all, at_once=2, message=AcceptMessage)
-_SETTLE_ONE: Final = Desk(settle_all, at_once=2, message=SettleMessage)
+_ACCEPT_ONE: Final = Desk(accept_each, at_once=2, message=AcceptMessage)
+_SETTLE_ONE: Final = Desk(settle_each, at_once=2, message=SettleMessage)
 _MESSAGES: Final = (AcceptMessage, SettleMessage)
 
 _ACCEPT: Final = Desk(accept_all, at_once=2)
@@ -125,7 +134,7 @@ _ORPHANS: Final = _reading(reading.orphans)
 _NOTIFY: Final = _reading(_notify)
 
 
-@implementer(IStore)
+@implementer(IAnsweringStore)
 class PostgreSQLStore:
     """
     Keeps events in a PostgreSQL database; `open_store` makes it.
@@ -170,12 +179,10 @@ class PostgreSQLStore:
     def accept(
         self, events: Sequence[NewEvent], worker: Worker, now: float
     ) -> Deferred[list[Accepted]]:
-        desk = _ACCEPT
-        if AcceptMessage.suits(events):
-            desk = _ACCEPT_ONE
-        elif any(event.lane is not None for event in events):
-            desk = _ACCEPT_IN_ORDER
-        return self._crew.ask(desk, (events, worker, now))
+        if len(events) == 1 and AcceptMessage.suits(events[0]):
+            return self._crew.ask(_ACCEPT_ONE, (events[0], worker, now)).addCallback(_listed)
+        is_ordered = any(event.lane is not None for event in events)
+        return self._crew.ask(_ACCEPT_IN_ORDER if is_ordered else _ACCEPT, (events, worker, now))
 
     def unplanned(self, worker: Worker, now: float, limit: int) -> Deferred[list[Unplanned]]:
         return self._crew.ask(_UNPLANNED, (worker, now, limit))
@@ -188,8 +195,10 @@ class PostgreSQLStore:
     def settle(
         self, settlements: Sequence[Settlement], worker: Worker, now: float
     ) -> Deferred[list[Settled]]:
-        desk = _SETTLE_ONE if SettleMessage.suits(settlements) else _SETTLE
-        return self._crew.ask(desk, (settlements, worker, now))
+        if len(settlements) == 1 and SettleMessage.suits(settlements[0]):
+            asked = self._crew.ask(_SETTLE_ONE, (settlements[0], worker, now))
+            return asked.addCallback(_listed)
+        return self._crew.ask(_SETTLE, (settlements, worker, now))
 
     def claim(self, worker: Worker, now: float, limit: int) -> Deferred[list[Claim]]:
         return self._crew.ask(_CLAIM, (worker, now, limit))
@@ -198,6 +207,32 @@ class PostgreSQLStore:
         self, claim: Claim, work: Callable[[Any], Any], worker: Worker, now: float
     ) -> Deferred[tuple[Any, Settled]]:
         return self._crew.ask(_TRANSACT, (claim, work, worker, now))
+
+    # The same for one event, without a Deferred
+
+    def accept_one(
+        self,
+        event: NewEvent,
+        worker: Worker,
+        now: float,
+        answer: Callable[[Accepted | Failure], object],
+    ) -> None:
+        if AcceptMessage.suits(event):
+            self._crew.ask_for(answer, _ACCEPT_ONE, (event, worker, now))
+        else:
+            self.accept((event,), worker, now).addCallback(_only).addBoth(answer)
+
+    def settle_one(
+        self,
+        settlement: Settlement,
+        worker: Worker,
+        now: float,
+        answer: Callable[[Settled | Failure], object],
+    ) -> None:
+        if SettleMessage.suits(settlement):
+            self._crew.ask_for(answer, _SETTLE_ONE, (settlement, worker, now))
+        else:
+            self.settle((settlement,), worker, now).addCallback(_only).addBoth(answer)
 
     # Workers
 
