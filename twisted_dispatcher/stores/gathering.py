@@ -131,7 +131,7 @@ class Gathering:
     def ask(self, work: Work, request: Any) -> Deferred[Any]:
         """Have something done at the end of this turn; cancelling it in this turn undoes that."""
         deferred: Deferred[Any] = Deferred(lambda _: self.withdraw(answer))
-        answer = partial(_tell, deferred)
+        answer = partial(tell, deferred)
         self.ask_for(answer, work, request)
         return deferred
 
@@ -241,7 +241,8 @@ class Gathering:
             call.cancel()
 
 
-def _tell(deferred: Deferred[Any], outcome: Any) -> None:
+def tell(deferred: Deferred[Any], outcome: Any) -> None:
+    """Answer who waits with a Deferred."""
     # Somebody who was told a moment ago may have cancelled this.
     if not deferred.called:
         deferred.callback(outcome)
