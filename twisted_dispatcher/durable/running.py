@@ -96,7 +96,12 @@ class Run(Blocker):
 
     def answered(self, outcome: Settled | Failure) -> None:
         """Take what the store has answered to what it was told."""
-        self.runner.settled(outcome, self)
+        if isinstance(outcome, Failure):
+            self.runner.not_settled(outcome, self)
+            return
+        self.follow(outcome, self)
+        if self.settlement.due is not None:
+            self.runner.on_due(self.settlement.due)
 
     def blocks(self) -> Iterable[object]:
         journey = self.journey
@@ -117,6 +122,7 @@ class DeliveryRunner:
     Runs the deliveries of one worker.
 
     :ivar accepting: whether what is handed over is run; else it is given back at once.
+    :ivar on_due: is told when a delivery is to be run again.
     :ivar is_watched: whether somebody wants to be told whenever one delivery less is being run.
     """
 
@@ -141,7 +147,6 @@ class DeliveryRunner:
         :param stops: the phases after which a dead delivery ends the dispatch.
         :param engine: knows the observers.
         :param accept_in: accepts an event within the transaction of an exactly-once handler.
-        :param on_due: is told when a delivery is to be run again.
         :param on_ended: is told that, while it is watched.
         """
         self._who = Worker(worker_id, frozenset())
@@ -157,7 +162,7 @@ class DeliveryRunner:
         self._engine = engine
         self._report = report
         self._accept_in = accept_in
-        self._on_due = on_due
+        self.on_due = on_due
         self._on_ended = on_ended
         self._handlers: dict[str, Handler] = {}
         self._runs: dict[int, Run] = {}
@@ -277,7 +282,7 @@ class DeliveryRunner:
                 self._again(run, self._bury, run)
             else:
                 run.settlement, run.follow = given_back(claim, self._now()), self._follow
-                self._not_settled(failure, run)
+                self.not_settled(failure, run)
 
         self._store.delivery(claim.delivery_id).addCallbacks(found, not_found)
 
@@ -403,17 +408,7 @@ class DeliveryRunner:
         run.follow = follow or self._follow
         self._store.settle_one(settlement, self.who, self._now(), run.answered)
 
-    def settled(self, outcome: Settled | Failure, run: Run) -> None:
-        """Go on with a delivery of which the store was told; again if that has failed."""
-        if isinstance(outcome, Failure):
-            self._not_settled(outcome, run)
-            return
-        run.follow(outcome, run)
-        due = run.settlement.due
-        if due is not None:
-            self._on_due(due)
-
-    def _not_settled(self, failure: Failure, run: Run) -> None:
+    def not_settled(self, failure: Failure, run: Run) -> None:
         """Try again until the store is back: what a handler has done is not forgotten."""
         if failure.check(StoreClosed):
             self._ended(run)

@@ -9,7 +9,7 @@ writes carries the number of the attempt, so that a worker that comes back late 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -26,7 +26,7 @@ from twisted_dispatcher.durable.running import DeliveryRunner, Report
 from twisted_dispatcher.durable.transactions import AcceptIn
 from twisted_dispatcher.firing.loop import Engine
 from twisted_dispatcher.interfaces import IAnsweringStore
-from twisted_dispatcher.records import Claim, Worker
+from twisted_dispatcher.records import Worker
 
 # So many deliveries are run at once; the others wait in the store.
 MOST_RUNNING = 1000
@@ -39,7 +39,11 @@ _log = Logger()
 
 
 class DeliveryWorker:
-    """Claims deliveries and has them run, until it is stopped."""
+    """
+    Claims deliveries and has them run, until it is stopped.
+
+    :ivar run: runs deliveries that the store has given to this worker.
+    """
 
     def __init__(
         self,
@@ -85,6 +89,7 @@ class DeliveryWorker:
             on_due=self._look_at,
             on_ended=self._ended,
         )
+        self.run = self._runner.run
         self._orphans = Orphans(store, worker_id, bury_after, stops)
         self._retention = retention
         self._looking = self._look_again = self._full = self._stopped = self._alive = False
@@ -108,10 +113,6 @@ class DeliveryWorker:
     def handlers_changed(self) -> None:
         """Take note that other handlers are registered. Any thread may call it at any moment."""
         self._runner.handlers_changed()
-
-    def run(self, claims: Iterable[Claim]) -> None:
-        """Run deliveries that the store has given to this worker."""
-        self._runner.run(claims)
 
     # Living
 
