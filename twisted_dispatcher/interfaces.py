@@ -291,6 +291,8 @@ class IStore(Interface):
         """
         Store what attempts came to, and open what follows from it.
 
+        An attempt that is given back (pending) is excused: see `Claim.excused`.
+
         What opens, and what the worker can run of it, is born running for the worker.
 
         :return: a Deferred that fires with what followed from each settlement, in order. Where
@@ -333,6 +335,8 @@ class IStore(Interface):
     def release_dead(now: float) -> Deferred[int]:
         """
         Give back what workers were running that are not alive any more: it is due now.
+
+        The attempt counts, and the delivery's error says that its worker died in it.
 
         :return: a Deferred that fires with the number of deliveries.
         """
@@ -400,6 +404,9 @@ class IStore(Interface):
     def replay(delivery_id: int, body: str | None, now: float) -> Deferred[None]:
         """
         Have a delivery run again that is done, dead or skipped: it is pending, and due now.
+
+        All of its attempts until now are excused. It waits for what is open of an earlier rank, or
+        of an earlier event of its lane.
 
         Where its death had stopped its event, what was skipped for that waits for its turn again.
 

@@ -25,6 +25,8 @@ DEAD: Final = "dead"
 SKIPPED: Final = "skipped"
 
 STATUSES: Final = (PENDING, RUNNING, DONE, RETRYING, DEAD, SKIPPED)
+# The error of a delivery whose worker has died, before and after the number of the attempt.
+WORKER_DIED: Final = ("its worker died in attempt ", " (exit unknown)")
 # Nothing more happens to a delivery of these, unless somebody asks for it.
 SETTLED: Final = frozenset({DONE, DEAD, SKIPPED})
 
@@ -77,7 +79,14 @@ class Acceptance:
 
 @attrs.define(unsafe_hash=True)
 class Claim:
-    """A delivery that a worker has been given to run, with its event."""
+    """
+    A delivery that a worker has been given to run, with its event.
+
+    :ivar attempt: the number of this attempt, which no other one has.
+    :ivar excused: how many of the attempts before this one do not count: those that were given
+        back, and all from before it was replayed.
+    :ivar died: whether a worker died in the last of them that was not given back.
+    """
 
     delivery_id: int
     event_id: int
@@ -88,6 +97,13 @@ class Claim:
     attempt: int
     body: str
     details: str
+    excused: int = 0
+    died: bool = False
+
+    @property
+    def counted(self) -> int:
+        """This attempt's number among those that count."""
+        return self.attempt - self.excused
 
     @property
     def idempotency_key(self) -> str:
@@ -154,7 +170,7 @@ class Delivery:
 
     :ivar attempts: how often it was started.
     :ivar due: when it will be started next, if that is known.
-    :ivar error: the traceback of the last attempt that failed.
+    :ivar error: the traceback of the last attempt that failed, or that its worker died in it.
     """
 
     id: int

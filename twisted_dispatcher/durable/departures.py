@@ -13,7 +13,6 @@ from twisted_dispatcher.durable.beside import Beside
 from twisted_dispatcher.durable.journeys import Journey, Journeys
 from twisted_dispatcher.durable.planning import Plan
 from twisted_dispatcher.durable.worker import DeliveryWorker
-from twisted_dispatcher.errors import EventGoesOn
 from twisted_dispatcher.firing.deadlocks import WatchedDeferred
 from twisted_dispatcher.firing.loop import Engine
 from twisted_dispatcher.interfaces import IAnsweringStore
@@ -49,7 +48,7 @@ class Departures:
         departure = Departure(self, event, plan, due, is_fired)
         new = NewEvent(key, body, plan.details, plan.lane, due, plan.deliveries)
         self._store.accept_one(new, self.worker.acceptor, now, departure.answered)
-        return departure.waiting
+        return departure.promise
 
     def until(self, due: float) -> float:
         """Give the seconds until a time."""
@@ -60,84 +59,86 @@ class Departures:
         self._clock().callLater(self.until(due), self.journeys.finished, event_id)
 
 
-class Departure:
+class Departure(Journey):
     """
-    An event that is being accepted, and who waits: for its result, or for the acceptance alone.
+    The journey of an event that is accepted here, from the moment at which that is asked for.
 
     There is one for every event, so it does for most of them what there is to do in a few steps.
+
+    :ivar promise: what who waits was given: a Deferred of the result, or of the acceptance alone.
     """
 
-    __slots__ = ("_departures", "_due", "_event", "_is_fired", "_journey", "_plan", "waiting")
+    __slots__ = ("_departures", "_due", "_is_fired", "_joined", "_plan", "promise")
 
     def __init__(
         self, departures: Departures, event: Any, plan: Plan, due: float, is_fired: bool
     ) -> None:
+        super().__init__(event, plan.handlers, plan.lane)
         self._departures = departures
-        self._event = event
         self._plan = plan
         self._due = due
         self._is_fired = is_fired
-        self._journey: Journey | None = None
-        self.waiting: Deferred[Any]
+        self._joined: Journey | None = None
+        self.promise: Deferred[Any]
         if not is_fired:
-            self.waiting = Deferred()
+            self.promise = Deferred()
         elif plan.lane is None:
-            self.waiting = Deferred(self._wait_no_more)
+            self.promise = Deferred(self._cancelled)
         else:
-            self.waiting = WatchedDeferred(self._wait_no_more, self._suspect)
+            self.promise = WatchedDeferred(self._cancelled, self._waited_for)
 
-    def _wait_no_more(self, waiting: Deferred[Any]) -> None:
-        """Take note that the wait was cancelled; the event goes on."""
-        if self._journey is not None:
-            self._journey.waiting.remove(waiting)
+    def _cancelled(self, promise: Deferred[Any]) -> None:
+        (self._joined or self).wait_no_more(promise)
 
-    def _suspect(self) -> None:
-        if self._journey is not None:
-            self._journey.suspect()
+    def _waited_for(self) -> None:
+        (self._joined or self).suspect()
 
     def answered(self, outcome: Accepted | Failure) -> None:
         """Take what the store has answered, and run what it has given this process to run."""
-        waiting = self.waiting
+        promise = self.promise
         if isinstance(outcome, Failure):
-            if not waiting.called:
-                waiting.errback(outcome)
+            if not promise.called:
+                promise.errback(outcome)
             return
         acceptance = outcome.acceptance
         if acceptance.new and self._plan.deliveries is not None:
             if self._is_fired or self._plan.handlers:
                 self._set_out(acceptance.event_id, outcome.claims)
-        elif self._is_fired and not waiting.called:
-            self._journey = self._departures.journeys.join(acceptance.event_id, waiting)
-        if not self._is_fired and not waiting.called:
-            waiting.callback(acceptance)
+        elif self._is_fired and not promise.called:
+            self._joined = self._departures.journeys.join(acceptance.event_id, promise)
+        if not self._is_fired and not promise.called:
+            promise.callback(acceptance)
 
     def _set_out(self, event_id: int, claims: tuple[Claim, ...]) -> None:
-        """Begin a journey that this process may run."""
+        """Begin the journey, which this process may run."""
         departures, plan = self._departures, self._plan
-        journey = Journey(self._event, plan.handlers, plan.lane)
-        if plan.beside:
-            journey.beside = Beside(departures.engine, self._event, plan.beside, journey.note)
-        for handler in plan.failed:
-            failure = Failure(cast(Any, handler).error)
-            departures.engine.report(handler, self._event, failure)
-            journey.note(handler, failure)
-        if claims or self._is_fired or plan.beside:
-            departures.journeys.begin(event_id, journey)
-        if self._is_fired and not self.waiting.called:
-            self._journey = journey
-            journey.wait(self.waiting)
-            if departures.journeys.closed:
-                journey.fail(EventGoesOn())
+        if plan.beside or plan.failed:
+            self._note_beside()
+        if self._is_fired and not self.promise.called:
+            self.waiting.append(self.promise)
+            departures.journeys.begin_waiting(event_id, self)
+        elif claims or plan.beside:
+            departures.journeys.begin(event_id, self)
         if claims:
             departures.worker.run(claims)
         elif not plan.deliveries:
-            self._go_nowhere(event_id, journey)
+            self._go_nowhere(event_id)
 
-    def _go_nowhere(self, event_id: int, journey: Journey) -> None:
+    def _note_beside(self) -> None:
+        """Prepare for the handlers that are called in memory only, or not at all."""
+        engine = self._departures.engine
+        if self._plan.beside:
+            self.beside = Beside(engine, self.event, self._plan.beside, self.note)
+        for handler in self._plan.failed:
+            failure = Failure(cast(Any, handler).error)
+            engine.report(handler, self.event, failure)
+            self.note(handler, failure)
+
+    def _go_nowhere(self, event_id: int) -> None:
         """End what is delivered to nobody; handlers in memory still wait for its time."""
         departures = self._departures
         if departures.until(self._due) > 0:
-            departures.journeys.begin(event_id, journey)
+            departures.journeys.begin(event_id, self)
             departures.finish_at(self._due, event_id)
         else:
             departures.journeys.finished(event_id)

@@ -38,7 +38,8 @@ class Journey:
 
     :ivar event: the event itself, as it was fired here; None where it was not.
     :ivar lane: what it is ordered by, or None.
-    :ivar runs: the runs of its deliveries that are under way here.
+    :ivar running: how many of its deliveries are under way here.
+    :ivar runs: the runs of these, where it is in a lane.
     :ivar is_over: whether the store says so, while nobody here has seen the last of it yet.
     :ivar beside: calls its handlers that are no deliveries, if it has any.
     """
@@ -51,6 +52,7 @@ class Journey:
         "is_over",
         "journeys",
         "lane",
+        "running",
         "runs",
         "waiting",
     )
@@ -63,11 +65,24 @@ class Journey:
         self.beside: Beside | None = None
         self.is_over = False
         self.lane = lane
-        self.runs: set[Blocker] = set()
+        self.running = 0
+        self.runs: set[Blocker] | None = None if lane is None else set()
         self.journeys: Journeys | None = None
         self._handlers = handlers
         self._values: list[Any] = [NOT_CALLED] * len(handlers)
         self.waiting: list[Deferred[DispatchResult]] = []
+
+    def began(self, run: Blocker) -> None:
+        """Know that one of its deliveries is run here."""
+        self.running += 1
+        if self.runs is not None:
+            self.runs.add(run)
+
+    def ended(self, run: Blocker) -> None:
+        """Know that this run has come to its end."""
+        self.running -= 1
+        if self.runs is not None:
+            self.runs.discard(run)
 
     def note(self, handler: Handler, value: Any) -> None:
         """Keep what a handler came to at last: its value, or the `Failure` that ended it."""
@@ -75,10 +90,10 @@ class Journey:
             if each is handler:
                 self._values[position] = value
 
-    def wait(self, waiting: Deferred[DispatchResult]) -> None:
-        """Have a Deferred fire with the result."""
-        self.waiting.append(waiting)
-        self.suspect()
+    def wait_no_more(self, waiting: Deferred[DispatchResult]) -> None:
+        """Take note that somebody has cancelled a wait; the event goes on."""
+        if waiting in self.waiting:
+            self.waiting.remove(waiting)
 
     # Whether who waits for it makes it wait: see `twisted_dispatcher.firing.deadlocks`.
 
@@ -91,7 +106,7 @@ class Journey:
         """Refuse a wait for an event that follows, in its lane, the one whose handler waits."""
         if self.journeys is None:
             return
-        before = {id(run) for journey in self.journeys.before(self) for run in journey.runs}
+        before = {id(run) for journey in self.journeys.before(self) for run in journey.runs or ()}
         for waiting in list(self.waiting) if before else ():
             if before & reached_from(waiting):
                 self.waiting.remove(waiting)
@@ -106,19 +121,23 @@ class Journey:
             result = DispatchResult(self._handlers, self._values)
         waiting, self.waiting = self.waiting, []
         for deferred in waiting:
-            deferred.callback(result)
+            # Somebody who was told a moment ago may have cancelled this.
+            if not deferred.called:
+                deferred.callback(result)
 
     def fail(self, error: Exception) -> None:
         """Tell who waits that there is no result."""
         waiting, self.waiting = self.waiting, []
         for deferred in waiting:
-            deferred.errback(error)
+            if not deferred.called:
+                deferred.errback(error)
 
 
 class Journeys:
     """
     The journeys that are known here, by the event's id.
 
+    :ivar known: the journeys.
     :ivar closed: whether nobody here will know of a result any more.
     """
 
@@ -129,21 +148,27 @@ class Journeys:
         self._lanes: dict[str, list[Journey]] = {}
         self._store = store
         self._clock = clock
-        self._journeys: dict[int, Journey] = {}
+        self.known: dict[int, Journey] = {}
         self._poll: IDelayedCall | None = None
         self.closed = False
 
     def get(self, event_id: int) -> Journey | None:
         """Give the journey of an event, if it is known here."""
-        return self._journeys.get(event_id)
+        return self.known.get(event_id)
 
     def open(self) -> None:
         """Ask the store for what others finish, from now on."""
         self.closed = False
 
     def begin(self, event_id: int, journey: Journey) -> None:
-        """Know an event that sets out here."""
-        self._journeys[event_id] = journey
+        """Know an event that sets out here; to know it already is harmless."""
+        known = self.known.get(event_id)
+        if known is journey:
+            return
+        if known is not None:
+            # Who has fired it again may have been answered first.
+            journey.waiting += known.waiting
+        self.known[event_id] = journey
         journey.journeys = self
         if journey.lane is not None:
             self._lanes.setdefault(journey.lane, []).append(journey)
@@ -151,7 +176,7 @@ class Journeys:
             self._poll_later()
 
     def _pop(self, event_id: int) -> Journey | None:
-        journey = self._journeys.pop(event_id, None)
+        journey = self.known.pop(event_id, None)
         if journey is not None and journey.lane is not None:
             lane = self._lanes[journey.lane]
             lane.remove(journey)
@@ -169,21 +194,27 @@ class Journeys:
         lane = self._lanes.get(journey.lane, []) if journey.lane is not None else []
         return lane[lane.index(journey) + 1 :] if journey in lane else []
 
-    def join(self, event_id: int, waiting: Deferred[DispatchResult]) -> Journey | None:
+    def join(self, event_id: int, waiting: Deferred[DispatchResult]) -> Journey:
         """
         Have a Deferred fire with the result of an event that was accepted before, by whomever.
 
-        :return: the journey that is waited for; None where it has failed, with `EventGoesOn`.
+        :return: the journey that is waited for.
         """
-        if self.closed:
-            waiting.errback(EventGoesOn())
-            return None
-        journey = self._journeys.get(event_id)
+        journey = self.known.get(event_id)
         if journey is None:
-            journey = self._journeys[event_id] = Journey(None, ())
-        journey.wait(waiting)
-        self._poll_later()
+            journey = Journey(None, ())
+        journey.waiting.append(waiting)
+        self.begin_waiting(event_id, journey)
         return journey
+
+    def begin_waiting(self, event_id: int, journey: Journey) -> None:
+        """Know an event that somebody waits for; it fails when nobody will know of its end."""
+        if self.closed:
+            journey.fail(EventGoesOn())
+            return
+        self.begin(event_id, journey)
+        if journey.lane is not None:
+            journey.suspect()
 
     def finished(self, event_id: int) -> None:
         """Know that an event has nothing left to do: this process has seen to the last of it."""
@@ -206,18 +237,18 @@ class Journeys:
             self._poll.cancel()
         self._poll = None
         self.closed = True
-        journeys, self._journeys = self._journeys, {}
+        journeys, self.known = self.known, {}
         self._lanes.clear()
         for journey in journeys.values():
             journey.fail(EventGoesOn())
 
     def _poll_later(self) -> None:
-        if self._poll is None and self._journeys and not self.closed:
+        if self._poll is None and self.known and not self.closed:
             self._poll = self._clock().callLater(POLL, self._poll_now)
 
     def _poll_now(self) -> None:
         self._poll = None
-        asking = Deferred.fromCoroutine(self._ask(list(self._journeys)))
+        asking = Deferred.fromCoroutine(self._ask(list(self.known)))
         asking.addErrback(self._not_asked).addCallback(lambda _: self._poll_later())
 
     def _not_asked(self, failure: Failure) -> None:
@@ -225,8 +256,8 @@ class Journeys:
 
     async def _ask(self, event_ids: Sequence[int]) -> None:
         for event_id in await self._store.settled(event_ids):
-            journey = self._journeys.get(event_id)
-            if journey is None or journey.runs:
+            journey = self.known.get(event_id)
+            if journey is None or journey.running:
                 continue
             if journey.event is not None and not journey.is_over:
                 # What ran here is about to be told here, with its values.

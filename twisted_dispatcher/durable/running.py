@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
-import attrs
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
@@ -22,16 +22,30 @@ from twisted.python.failure import Failure
 from twisted_dispatcher.durable.codec import Codec
 from twisted_dispatcher.durable.current import reset_claim, set_claim
 from twisted_dispatcher.durable.journeys import Journey, Journeys
-from twisted_dispatcher.durable.rules import after_failure, after_success, given_back
+from twisted_dispatcher.durable.quarantine import Quarantine
+from twisted_dispatcher.durable.roster import Roster
+from twisted_dispatcher.durable.rules import (
+    after_exhaustion,
+    after_failure,
+    after_success,
+    given_back,
+    is_exhausted,
+    is_suspect,
+)
 from twisted_dispatcher.durable.transactions import AcceptIn, Transaction
-from twisted_dispatcher.errors import AwaitableFromRunner, StoreClosed, StoreUnavailable
+from twisted_dispatcher.errors import (
+    AwaitableFromRunner,
+    DeliveryDied,
+    StoreClosed,
+    StoreUnavailable,
+)
 from twisted_dispatcher.firing.answers import DEFERRED, FAILURE, kind_of, settle
 from twisted_dispatcher.firing.deadlocks import Blocker
 from twisted_dispatcher.firing.loop import Engine
 from twisted_dispatcher.firing.trampoline import Trampoline
 from twisted_dispatcher.interfaces import IAnsweringStore
 from twisted_dispatcher.options import AT_MOST_ONCE, EXACTLY_ONCE, RetryPolicy
-from twisted_dispatcher.records import DEAD, Claim, Settled, Settlement, Worker
+from twisted_dispatcher.records import DEAD, Claim, Delivery, Settled, Settlement, Worker
 from twisted_dispatcher.registration.handlers import Handler
 from twisted_dispatcher.results import NOT_CALLED
 
@@ -102,13 +116,14 @@ class DeliveryRunner:
     """
     Runs the deliveries of one worker.
 
-    :ivar who: how the store knows the worker.
     :ivar accepting: whether what is handed over is run; else it is given back at once.
+    :ivar is_watched: whether somebody wants to be told whenever one delivery less is being run.
     """
 
     def __init__(
         self,
-        who: Worker,
+        worker_id: str,
+        roster: Roster,
         store: IAnsweringStore,
         journeys: Journeys,
         codec: Codec,
@@ -122,14 +137,17 @@ class DeliveryRunner:
         on_ended: Callable[[], object],
     ) -> None:
         """
+        :param roster: the handlers that can be run.
         :param stops: the phases after which a dead delivery ends the dispatch.
         :param engine: knows the observers.
         :param accept_in: accepts an event within the transaction of an exactly-once handler.
         :param on_due: is told when a delivery is to be run again.
-        :param on_ended: is told whenever one delivery less is being run.
+        :param on_ended: is told that, while it is watched.
         """
-        self.who = who
-        self.accepting = False
+        self._who = Worker(worker_id, frozenset())
+        self._roster = roster
+        self._is_stale = True
+        self.accepting = self.is_watched = False
         self._hopeful = True
         self._store = store
         self._journeys = journeys
@@ -144,6 +162,10 @@ class DeliveryRunner:
         self._handlers: dict[str, Handler] = {}
         self._runs: dict[int, Run] = {}
         self._trampoline = Trampoline()
+        self._quarantine = self._new_quarantine()
+
+    def _new_quarantine(self) -> Quarantine[Run]:
+        return Quarantine(self._clock, partial(self._start, is_alone=True), self._give_back)
 
     def __len__(self) -> int:
         """Give how many deliveries are being run."""
@@ -152,24 +174,40 @@ class DeliveryRunner:
     def open(self) -> None:
         """Run what is handed over, from now on."""
         self.accepting = self._hopeful = True
+        self._quarantine = self._new_quarantine()
 
-    def set_handlers(self, handlers: Iterable[Handler]) -> None:
-        """Know by name what can be run."""
-        self._handlers = {handler.name: handler for handler in handlers}
-        self.who = attrs.evolve(self.who, handlers=frozenset(self._handlers))
+    def handlers_changed(self) -> None:
+        """Take note that other handlers are registered. Any thread may call it at any moment."""
+        self._is_stale = True
+
+    def _refresh(self) -> None:
+        # First of all: a change that happens now may be seen or not, and makes it stale again.
+        self._is_stale = False
+        self._handlers = self._roster.all()
+        self._who = Worker(self._who.id, frozenset(self._handlers))
+
+    @property
+    def who(self) -> Worker:
+        """How the store knows the worker."""
+        if self._is_stale:
+            self._refresh()
+        return self._who
 
     def run(self, claims: Iterable[Claim]) -> None:
         """Run deliveries that the worker holds."""
+        known = self._journeys.known
         for claim in claims:
-            journey = self._journeys.get(claim.event_id)
+            journey = known.get(claim.event_id)
             self._runs[claim.delivery_id] = run = Run(self, claim, journey)
             if journey is not None:
-                journey.runs.add(run)
+                journey.began(run)
             if journey is None or journey.beside is None:
                 self._start(run)
             else:
                 run.waiting = journey.beside.reach(claim.rank)
                 run.waiting.addCallback(self._reached, run)
+        if self._quarantine.arrived:
+            self._quarantine.sort()
 
     def park(self) -> None:
         """
@@ -195,26 +233,58 @@ class DeliveryRunner:
         run.waiting = None
         self._start(run)
 
-    def _start(self, run: Run) -> None:
+    def _start(self, run: Run, is_alone: bool = False) -> None:
         claim = run.claim
+        if self._is_stale:
+            self._refresh()
         handler = self._handlers.get(claim.handler)
         if handler is None or not self.accepting:
             self._settle(run, given_back(claim, self._now()))
             return
         run.handler = handler
         guarantee = handler.options.guarantee
-        if guarantee == EXACTLY_ONCE:
-            self._transact(run)
-        elif guarantee == AT_MOST_ONCE:
+        if guarantee == AT_MOST_ONCE:
+            # It was never called: nobody has died of it.
             self._settle(run, after_success(claim), self._call_once)
+        elif claim.attempt > 1 and is_exhausted(claim, _policy_of(handler)):
+            self._bury(run)
+        elif claim.died and not is_alone and is_suspect(claim, _policy_of(handler)):
+            self._quarantine.admit(run)
+        elif guarantee == EXACTLY_ONCE:
+            self._transact(run)
         else:
             self._call(run, self._came_to)
+
+    def _give_back(self, run: Run, seconds: float, stored: Callable[[], Any]) -> None:
+        def follow(settled: Settled, run: Run) -> None:
+            self._follow(settled, run)
+            stored()
+
+        self._settle(run, given_back(run.claim, self._now() + seconds), follow)
+
+    def _bury(self, run: Run) -> None:
+        """Settle a delivery whose workers have died in all of its attempts, and say so."""
+        claim = run.claim
+
+        def found(delivery: Delivery) -> None:
+            failure = Failure(DeliveryDied(delivery.id, run.handler.name, delivery.error or ""))
+            self._report(run.handler, claim, failure, None)
+            self._note(run, failure)
+            self._settle(run, after_exhaustion(claim, claim.phase in self._stops))
+
+        def not_found(failure: Failure) -> None:
+            if failure.check(StoreUnavailable):
+                self._again(run, self._bury, run)
+            else:
+                run.settlement, run.follow = given_back(claim, self._now()), self._follow
+                self._not_settled(failure, run)
+
+        self._store.delivery(claim.delivery_id).addCallbacks(found, not_found)
 
     # Calling
 
     def _event_of(self, run: Run) -> Any:
-        # Somebody may have begun to wait for it since the run began.
-        journey = run.journey or self._journeys.get(run.claim.event_id)
+        journey = run.journey
         if journey is None or journey.event is None:
             return self._codec.decode(run.claim.body)
         return journey.event
@@ -222,9 +292,12 @@ class DeliveryRunner:
     def _call(self, run: Run, came_to: CameTo) -> None:
         """Call the handler of a delivery, and tell what it came to."""
         handler = run.handler
+        journey = run.journey
         token = set_claim(run.claim)
         try:
-            event = self._event_of(run)
+            event = None if journey is None else journey.event
+            if event is None:
+                event = self._event_of(run)
             if self._engine.observers:
                 self._engine.tell("handler_started", handler, event)
             answer = handler.call(event)
@@ -255,7 +328,7 @@ class DeliveryRunner:
 
     def _failed(self, failure: Failure, run: Run) -> None:
         claim, handler = run.claim, run.handler
-        policy = handler.options.retry or DEFAULT_RETRY
+        policy = _policy_of(handler)
         now = self._now()
         settlement = after_failure(
             claim, failure, policy, now, claim.phase in self._stops, random.random
@@ -269,12 +342,13 @@ class DeliveryRunner:
     def _note(self, run: Run, value: Any) -> None:
         if self._engine.observers and kind_of(value) != FAILURE:
             self._engine.tell("handler_ended", run.handler, self._event_of(run), value)
-        journey = run.journey or self._journeys.get(run.claim.event_id)
-        if journey is not None:
-            journey.note(run.handler, value)
+        if run.journey is not None:
+            run.journey.note(run.handler, value)
 
     def _call_once(self, settled: Settled, run: Run) -> None:
         """Call an at-most-once handler, whose delivery is settled; then go on."""
+        if self._is_stale:
+            self._refresh()
         handler = self._handlers.get(run.claim.handler)
         if handler is None or not settled.held:
             self._follow(settled, run)
@@ -382,6 +456,14 @@ class DeliveryRunner:
     def _ended(self, run: Run) -> None:
         if self._runs.get(run.claim.delivery_id) is run:
             del self._runs[run.claim.delivery_id]
-        if run.journey is not None:
-            run.journey.runs.discard(run)
-        self._on_ended()
+        journey, run.journey = run.journey, None
+        if journey is not None:
+            journey.ended(run)
+        if run.claim.died:
+            self._quarantine.ended(run)
+        if self.is_watched:
+            self._on_ended()
+
+
+def _policy_of(handler: Handler) -> RetryPolicy:
+    return handler.options.retry or DEFAULT_RETRY

@@ -21,12 +21,12 @@ from twisted_dispatcher.durable.codec import Codec
 from twisted_dispatcher.durable.journeys import Journeys
 from twisted_dispatcher.durable.orphans import Orphans
 from twisted_dispatcher.durable.retention import Retention
+from twisted_dispatcher.durable.roster import Roster
 from twisted_dispatcher.durable.running import DeliveryRunner, Report
 from twisted_dispatcher.durable.transactions import AcceptIn
 from twisted_dispatcher.firing.loop import Engine
 from twisted_dispatcher.interfaces import IAnsweringStore
 from twisted_dispatcher.records import Claim, Worker
-from twisted_dispatcher.registration.handlers import Handler
 
 # So many deliveries are run at once; the others wait in the store.
 MOST_RUNNING = 1000
@@ -56,21 +56,24 @@ class DeliveryWorker:
         report: Report,
         accept_in: AcceptIn,
         on_unplanned: Callable[[], Awaitable[bool]],
+        roster: Roster,
     ) -> None:
         """
         :param lease: seconds for which it is believed to be alive, without another sign.
         :param bury_after: deliveries to handlers that nobody knows are dead after so many seconds.
         :param retention: what is forgotten, and when.
         :param on_unplanned: plans events that nobody has planned; tells whether there are more.
+        :param roster: the handlers that can be run here.
         """
         self._store = store
         self._journeys = journeys
         self._clock = clock
         self._lease = lease
         self._on_unplanned = on_unplanned
-        who = Worker(uuid.uuid4().hex, frozenset())
+        worker_id = uuid.uuid4().hex
         self._runner = DeliveryRunner(
-            who,
+            worker_id,
+            roster,
             store,
             journeys,
             codec,
@@ -82,7 +85,7 @@ class DeliveryWorker:
             on_due=self._look_at,
             on_ended=self._ended,
         )
-        self._orphans = Orphans(store, who.id, bury_after, stops)
+        self._orphans = Orphans(store, worker_id, bury_after, stops)
         self._retention = retention
         self._looking = self._look_again = self._full = self._stopped = self._alive = False
         self._pause = SHORTEST_POLL
@@ -102,10 +105,9 @@ class DeliveryWorker:
         who = self._runner.who
         return who if self._runner.accepting else Worker(who.id, frozenset())
 
-    def set_handlers(self, handlers: Iterable[Handler]) -> None:
-        """Know by name what can be run here."""
-        self._runner.set_handlers(handlers)
-        self.look()
+    def handlers_changed(self) -> None:
+        """Take note that other handlers are registered. Any thread may call it at any moment."""
+        self._runner.handlers_changed()
 
     def run(self, claims: Iterable[Claim]) -> None:
         """Run deliveries that the store has given to this worker."""
@@ -136,6 +138,7 @@ class DeliveryWorker:
         _cancel(self._due)
         if len(self._runner):
             drained = self._drained = Deferred()
+            self._runner.is_watched = True
             parking = self._clock().callLater(limit, self._runner.park)
             await drained
             _cancel(parking)
@@ -191,7 +194,7 @@ class DeliveryWorker:
             room = MOST_RUNNING - len(self._runner)
             if room <= 0:
                 # Whoever ends makes room, and looks again.
-                self._full = True
+                self._full = self._runner.is_watched = True
                 break
             claims = await self._store.claim(self.who, self._clock().seconds(), room)
             self.run(claims)
@@ -234,9 +237,11 @@ class DeliveryWorker:
         running = len(self._runner)
         if self._full and running <= MOST_RUNNING // 2:
             self._full = False
+            self._runner.is_watched = self._drained is not None
             self.look()
         if not running and self._drained is not None:
             drained, self._drained = self._drained, None
+            self._runner.is_watched = self._full
             drained.callback(None)
 
 

@@ -25,7 +25,7 @@ _REOPEN = f"""
     VALUES (%s, %s, %s, %s, %s)"""
 _REPLAY = f"""
     UPDATE {DELIVERY} SET status = '{PENDING}', due = %s, stops = FALSE, worker = NULL,
-        changed = %s
+        changed = %s, excused = attempts
     WHERE id = %s"""
 _SKIP = f"""
     UPDATE {DELIVERY} SET status = '{SKIPPED}', due = NULL, stops = FALSE, worker = NULL,

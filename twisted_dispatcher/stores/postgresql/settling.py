@@ -6,7 +6,16 @@ from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import Any
 
-from twisted_dispatcher.records import DEAD, DONE, RUNNING, SETTLED, Settled, Settlement, Worker
+from twisted_dispatcher.records import (
+    DEAD,
+    DONE,
+    PENDING,
+    RUNNING,
+    SETTLED,
+    Settled,
+    Settlement,
+    Worker,
+)
 from twisted_dispatcher.stores.postgresql.advancing import Progress, advance, lock_events
 from twisted_dispatcher.stores.postgresql.ledger import Ledger
 from twisted_dispatcher.stores.postgresql.stopping import stop_event
@@ -39,7 +48,7 @@ _DONE = f"""
 _OTHERWISE = f"""
     UPDATE {DELIVERY} d
     SET status = s.status, due = s.due, error = coalesce(s.error, d.error), stops = s.stops,
-        worker = NULL, changed = %s
+        worker = NULL, changed = %s, excused = excused + (s.status = '{PENDING}')::int
     FROM json_to_recordset(%s::json) AS s (
         id bigint, attempt int, status text, due float8, error text, stops bool)
     WHERE {_FENCE} AND d.worker = %s

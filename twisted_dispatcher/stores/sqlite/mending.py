@@ -27,7 +27,8 @@ _FIND = f"""
 _SET_BODY = f"UPDATE {EVENT} SET body = ? WHERE id = ?"
 _ENTER_LANE = f"INSERT OR IGNORE INTO {LANE} (event_id, lane) VALUES (?, ?)"
 _REPLAY = f"""
-    UPDATE {DELIVERY} SET status = '{PENDING}', due = ?, stops = NULL, settled = NULL
+    UPDATE {DELIVERY} SET status = '{PENDING}', due = ?, stops = NULL, settled = NULL,
+        excused = attempts
     WHERE id = ?"""
 _SKIP = f"""
     UPDATE {DELIVERY} SET status = '{SKIPPED}', due = NULL, stops = 0, settled = ? WHERE id = ?"""

@@ -6,7 +6,16 @@ from collections import defaultdict
 from collections.abc import Sequence
 from itertools import islice
 
-from twisted_dispatcher.records import DEAD, DONE, RUNNING, SETTLED, Settled, Settlement, Worker
+from twisted_dispatcher.records import (
+    DEAD,
+    DONE,
+    PENDING,
+    RUNNING,
+    SETTLED,
+    Settled,
+    Settlement,
+    Worker,
+)
 from twisted_dispatcher.stores.sqlite.advancing import FINISHED, advance
 from twisted_dispatcher.stores.sqlite.ledger import Ledger
 from twisted_dispatcher.stores.sqlite.stopping import stop_event
@@ -30,7 +39,8 @@ _DONE = ByIds(f"""
     UPDATE OR FAIL {DELIVERY} SET status = '{DONE}', error = NULL, settled = ?3
     WHERE id {{ids}}""")
 _OTHERWISE = f"""
-    UPDATE {DELIVERY} SET status = ?, due = ?, error = coalesce(?, error), stops = ?, settled = ?
+    UPDATE {DELIVERY} SET status = ?, due = ?, error = coalesce(?, error), stops = ?, settled = ?,
+        excused = excused + ?
     WHERE id = ?"""
 _IS_SETTLED = f"SELECT 1 FROM {DELIVERY} WHERE id = ? AND status = ? AND attempts = ?"
 
@@ -104,7 +114,8 @@ def _settle_otherwise(ledger: Ledger, settlement: Settlement, now: float) -> Non
     else:
         due = now if settlement.due is None else settlement.due
         ledger.news.add("work")
-    row = (status, due, settlement.error, stops, settled, delivery_id)
+    excused = int(status == PENDING)
+    row = (status, due, settlement.error, stops, settled, excused, delivery_id)
     ledger.write(f"settle {status}", _OTHERWISE, row)
     ledger.witness = (_IS_SETTLED, (delivery_id, status, settlement.attempt))
     if status == DEAD and settlement.stops:
