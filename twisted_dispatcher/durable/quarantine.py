@@ -16,7 +16,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted_dispatcher.records import Claim
 
 # Those that have to wait are due one after another, at a distance of so many seconds,
-PAUSE = 0.05
+PAUSE = 0.01
 # and while one is running, not before so many.
 BUSY = 1.0
 
