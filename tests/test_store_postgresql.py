@@ -18,7 +18,7 @@ from twisted_dispatcher.errors import (
 )
 from twisted_dispatcher.interfaces import IStore
 from twisted_dispatcher.records import DEAD, DONE, RETRYING, Claim, Settled, Worker
-from twisted_dispatcher.testing.stores import SQLContract, StoreContract
+from twisted_dispatcher.testing.stores import AnsweringContract, SQLContract, StoreContract
 from twisted_dispatcher.testing.stores.scene import (
     NOW,
     OTHER,
@@ -34,7 +34,7 @@ from twisted_dispatcher.testing.stores.scene import (
 PRODUCER = Worker("producer", frozenset())
 
 
-class ContractTests(PostgreSQL, StoreContract, SQLContract, TestCase):
+class ContractTests(PostgreSQL, StoreContract, SQLContract, AnsweringContract, TestCase):
     """The contract."""
 
     def make_store(self) -> Any:
@@ -54,6 +54,15 @@ class PostgreSQLScene(PostgreSQL, Scene):
 
     def another_store(self) -> Any:
         return open_store(self.url)
+
+    def by_threads(self, store: Any) -> None:
+        """Have a store do everything in threads."""
+        store._crew.wires.close()
+
+    async def wired(self, store: Any) -> None:
+        """Wait until a store has a connection on the reactor."""
+        await store.accept([new_event("first", "a")], WORKER, NOW)
+        await self.until(lambda: len(store._crew.wires))
 
     async def until(self, condition: Any) -> None:
         """Wait for what another thread or process brings about; trial's time limit ends it."""

@@ -32,7 +32,11 @@ PRODUCER = Worker("producer", frozenset())
 
 
 class LostConnectionTests(PostgreSQLScene, TestCase):
-    """Connections that are lost, at every point."""
+    """Connections that are lost, at every point, where threads do the work."""
+
+    def _made(self, store: Any) -> None:
+        super()._made(store)
+        self.by_threads(store)
 
     async def test_idle(self) -> None:
         """When all connections were lost meanwhile, nobody notices."""
@@ -152,26 +156,48 @@ class LostConnectionTests(PostgreSQLScene, TestCase):
 class CrashTests(PostgreSQLScene, TestCase):
     """A process that dies at each point, and the next one."""
 
+    timeout = 300
+
+    def setUp(self) -> Any:
+        """Note the points that were passed."""
+        self.points: set[str] = set()
+        return super().setUp()
+
     async def test_everywhere(self) -> None:
         """Wherever a process dies, the next one finds all or nothing of what it did."""
         number = 0
-        while await self.dies_at(number):
+        while await self.dies_at(number, self.in_threads):
             number += 1
 
         self.assertGreater(number, 20)
 
-    async def dies_at(self, number: int) -> bool:
+    async def test_everywhere_on_the_reactor(self) -> None:
+        """That holds as well where the reactor has the connections."""
+        number = 0
+        while await self.dies_at(number, self.wired):
+            number += 1
+
+        self.assertGreater(number, 20)
+        self.assertLess({"before sending settle", "after sending accept"}, self.points)
+
+    async def in_threads(self, store: Any) -> None:
+        """Have a store do everything in threads."""
+        self.by_threads(store)
+
+    async def dies_at(self, number: int, prepare: Any) -> bool:
         """Let a process die at a point, and the next one finish; tell whether there is one."""
         store = await self.second_store()
+        await prepare(store)
         key = f"k{number}"
         passed: list[str] = []
         died: list[str] = []
 
         def on_point(name: str) -> None:
-            if len(passed) == number:
+            if died or len(passed) == number:
                 died.append(name)
                 raise Death
             passed.append(name)
+            self.points.add(name)
 
         store.on_point = on_point  # type: ignore[attr-defined]
         life = Deferred.fromCoroutine(live(store, key))

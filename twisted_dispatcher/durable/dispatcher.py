@@ -18,8 +18,9 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from twisted_dispatcher.durable.answering import answering
 from twisted_dispatcher.durable.codec import Codec, default_codec
-from twisted_dispatcher.durable.departures import Departure, Departures
+from twisted_dispatcher.durable.departures import Departures
 from twisted_dispatcher.durable.journeys import Journeys
 from twisted_dispatcher.durable.keys import KeyMaker, due_at
 from twisted_dispatcher.durable.planning import Planner
@@ -45,6 +46,7 @@ from twisted_dispatcher.records import (
     Acceptance,
     Claim,
     Delivery,
+    NewEvent,
     Unplanned,
 )
 from twisted_dispatcher.registrar import Terms
@@ -121,14 +123,14 @@ class DurableDispatcher(Registrations):
         :param keep_keys: the same for its key and its deliveries, not before its payload.
         :param drain: so many seconds `stop` waits for what is running; then that is given back.
         """
-        self._store = store
+        self._store = answering(store)
         self._works = worker
         self._keys = KeyMaker()
         self._codec = codec or default_codec
         self._lease = lease
         self._drain = drain
         self._bury_after = bury_after
-        self._retention = Retention(store, keep_payloads, keep_keys)
+        self._retention = Retention(self._store, keep_payloads, keep_keys)
         self._is_ready = False
         self._unplannable: set[int] = set()
         super().__init__(
@@ -161,7 +163,7 @@ class DurableDispatcher(Registrations):
             self._registry, self._phases, self._order_by, self._codec, self._works
         )
         self._departures = Departures(
-            self._engine, self._planner, self._journeys, self._worker, self._current_clock
+            self._store, self._engine, self._journeys, self._worker, self._current_clock
         )
 
     def _terms(self) -> Terms:
@@ -188,11 +190,12 @@ class DurableDispatcher(Registrations):
         }
 
     def _handlers_changed(self) -> None:
+        self._planner.forget()
         if self._works:
             self._worker.set_handlers(self._durable_handlers.values())
 
     def _conditions_changed(self) -> None:
-        """Nothing is kept that depends on them."""
+        self._planner.forget()
 
     # Starting and stopping
 
@@ -269,14 +272,7 @@ class DurableDispatcher(Registrations):
             read back as it is, with `NotRunning`, or with a `StoreError`; nothing is stored then.
         :raises UnknownKeyword, InvalidKey, InvalidTime: at once.
         """
-        check_known(event_details, self.allowed_keywords)
-        now = self._current_clock().seconds()
-        key, due = self._keys.key_of(event, key, now), due_at(at, now)
-        if not self._running:
-            return fail(NotRunning())
-        return self._accept(event, key, due, event_details).addCallback(
-            self._departures.acceptance_of
-        )
+        return self._accept(event, key, at, event_details, False)
 
     def fire_event(
         self,
@@ -293,28 +289,42 @@ class DurableDispatcher(Registrations):
         they ran; the values that handlers gave are known for those that ran in this process.
         Cancelling it ends the wait, not the dispatch.
         """
+        if self._running:
+            return self._accept(event, key, at, event_details, True)
         check_known(event_details, self.allowed_keywords)
         now = self._current_clock().seconds()
-        key, due = self._keys.key_of(event, key, now), due_at(at, now)
-        if not self._running:
-            _log.warn(
-                "{dispatcher} is not running: {event_label} is not dispatched. Call start() first",
-                dispatcher=self,
-                event_label=event_label(event),
-            )
-            return fired(not_dispatched())
-        return self._accept(event, key, due, event_details).addCallback(self._departures.result_of)
+        self._keys.key_of(event, key, now)
+        due_at(at, now)
+        _log.warn(
+            "{dispatcher} is not running: {event_label} is not dispatched. Call start() first",
+            dispatcher=self,
+            event_label=event_label(event),
+        )
+        return fired(not_dispatched())
 
     def _accept(
-        self, event: Any, key: str, due: float, given: Mapping[str, Any]
-    ) -> Deferred[Departure]:
+        self,
+        event: Any,
+        key: str | None,
+        at: datetime | float | None,
+        given: dict[str, Any],
+        is_fired: bool,
+    ) -> Deferred[Any]:
+        plan = self._planner.kept(given)
+        if plan is None:
+            check_known(given, self.allowed_keywords)
+        now = self._current_clock().seconds()
+        key = self._keys.key_of(event, key, now)
+        due = now if at is None else due_at(at, now)
+        if not self._running:
+            return fail(NotRunning())
         try:
-            planned = self._planner.write(event, key, due, given)
+            body = self._codec.encode(event)
+            if plan is None:
+                plan = self._planner.plan(given)
         except Exception:
             return fail()
-        now = self._current_clock().seconds()
-        accepting = self._store.accept([planned.new], self._worker.acceptor, now)
-        return accepting.addCallback(self._departures.set_out, planned)
+        return self._departures.accept(event, body, plan, key, due, now, is_fired)
 
     def _accept_in(
         self,
@@ -328,7 +338,10 @@ class DurableDispatcher(Registrations):
         check_known(given, self.allowed_keywords)
         now = self._current_clock().seconds()
         key, due = self._keys.key_of(event, key, now), due_at(at, now)
-        acceptance: Acceptance = store.accept(self._planner.write(event, key, due, given).new)
+        body = self._codec.encode(event)
+        plan = self._planner.kept(given) or self._planner.plan(given)
+        new = NewEvent(key, body, plan.details, plan.lane, due, plan.deliveries)
+        acceptance: Acceptance = store.accept(new)
         return acceptance
 
     async def _plan_unplanned(self) -> bool:
@@ -338,7 +351,7 @@ class DurableDispatcher(Registrations):
         planned = 0
         for event in unplanned:
             try:
-                plan = self._planner.plan(self._codec.decode(event.details))
+                plan = self._planner.plan(self._codec.decode(event.details), event.details)
             except Exception:
                 self._not_planned(event)
                 continue

@@ -9,11 +9,11 @@ and of those that only stood beside it each comes to its end.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from twisted.internet.interfaces import IReactorTime
 
-from twisted_dispatcher.records import Claim
+Run = TypeVar("Run")
 
 # Those that have to wait are due one after another, at a distance of so many seconds,
 PAUSE = 0.01
@@ -21,7 +21,7 @@ PAUSE = 0.01
 BUSY = 1.0
 
 
-class Quarantine:
+class Quarantine(Generic[Run]):
     """
     Lets in one delivery at a time; the others are given back, and begin later, here or elsewhere.
 
@@ -32,8 +32,8 @@ class Quarantine:
     def __init__(
         self,
         clock: Callable[[], IReactorTime],
-        begin: Callable[[Claim], object],
-        give_back: Callable[[Claim, float, Callable[[], Any]], object],
+        begin: Callable[[Run], object],
+        give_back: Callable[[Run, float, Callable[[], Any]], object],
     ) -> None:
         """
         :param begin: runs a delivery; `ended` is to be called in the end.
@@ -42,17 +42,17 @@ class Quarantine:
         self._clock = clock
         self._begin = begin
         self._give_back = give_back
-        self._inside: Claim | None = None
+        self._inside: Run | None = None
         self._has_begun = False
-        self._arrived: list[Claim] = []
+        self._arrived: list[Run] = []
         self._leaving = 0
 
-    def admit(self, claim: Claim) -> None:
+    def admit(self, run: Run) -> None:
         """Take a delivery, to run it by itself or to give it back; see `begin`, `give_back`."""
-        if claim is self._inside:
-            self._begin(claim)
+        if run is self._inside:
+            self._begin(run)
             return
-        self._arrived.append(claim)
+        self._arrived.append(run)
         if len(self._arrived) == 1:
             self._clock().callLater(0, self._sort)
 
@@ -62,8 +62,8 @@ class Quarantine:
         if not is_busy:
             self._inside = arrived.pop(0)
         self._leaving += len(arrived)
-        for place, claim in enumerate(arrived, 1):
-            self._give_back(claim, place * PAUSE + (BUSY if is_busy else 0.0), self._left)
+        for place, run in enumerate(arrived, 1):
+            self._give_back(run, place * PAUSE + (BUSY if is_busy else 0.0), self._left)
         self._begin_if_alone()
 
     def _left(self) -> None:
@@ -75,8 +75,8 @@ class Quarantine:
             self._has_begun = True
             self._begin(self._inside)
 
-    def ended(self, claim: Claim) -> None:
+    def ended(self, run: Run) -> None:
         """Let in the next one, if it was this one that ran."""
-        if claim is self._inside:
+        if run is self._inside:
             self._inside = None
             self._has_begun = False

@@ -24,7 +24,7 @@ from twisted_dispatcher.durable.retention import Retention
 from twisted_dispatcher.durable.running import DeliveryRunner, Report
 from twisted_dispatcher.durable.transactions import AcceptIn
 from twisted_dispatcher.firing.loop import Engine
-from twisted_dispatcher.interfaces import IStore
+from twisted_dispatcher.interfaces import IAnsweringStore
 from twisted_dispatcher.records import Claim, Worker
 from twisted_dispatcher.registration.handlers import Handler
 
@@ -43,7 +43,7 @@ class DeliveryWorker:
 
     def __init__(
         self,
-        store: IStore,
+        store: IAnsweringStore,
         journeys: Journeys,
         codec: Codec,
         clock: Callable[[], IReactorTime],
@@ -136,6 +136,7 @@ class DeliveryWorker:
         _cancel(self._due)
         if len(self._runner):
             drained = self._drained = Deferred()
+            self._runner.is_watched = True
             parking = self._clock().callLater(limit, self._runner.park)
             await drained
             _cancel(parking)
@@ -191,7 +192,7 @@ class DeliveryWorker:
             room = MOST_RUNNING - len(self._runner)
             if room <= 0:
                 # Whoever ends makes room, and looks again.
-                self._full = True
+                self._full = self._runner.is_watched = True
                 break
             claims = await self._store.claim(self.who, self._clock().seconds(), room)
             self.run(claims)
@@ -236,9 +237,11 @@ class DeliveryWorker:
         running = len(self._runner)
         if self._full and running <= MOST_RUNNING // 2:
             self._full = False
+            self._runner.is_watched = self._drained is not None
             self.look()
         if not running and self._drained is not None:
             drained, self._drained = self._drained, None
+            self._runner.is_watched = self._full
             drained.callback(None)
 
 

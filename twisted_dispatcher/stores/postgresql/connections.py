@@ -28,10 +28,12 @@ _DEFAULTS: Final = {
 }
 # Every statement of ours goes by an index, also on tables that are still small: a plan that was
 # made for a small table would be used for a while when it has grown. A promise to keep is worth
-# the wait for the disk, whatever the server's default is.
+# the wait for the disk, whatever the server's default is. Compiling a plan takes longer than our
+# statements do.
 _SETTINGS: Final = """
     SELECT set_config('enable_seqscan', 'off', false), set_config('enable_hashjoin', 'off', false),
         set_config('enable_mergejoin', 'off', false), set_config('lock_timeout', '10s', false),
+        set_config('jit', 'off', false),
         set_config('client_encoding', 'utf8', false),
         set_config('synchronous_commit', CASE current_setting('synchronous_commit')
             WHEN 'off' THEN 'on' ELSE current_setting('synchronous_commit') END, false)"""
@@ -88,6 +90,17 @@ class StoreConnection(psycopg.Connection[Any]):
         self.is_lent = False
         self._id = uuid4().hex
         self._transactions = 0
+
+    def prepare(self, name: bytes, statement: str) -> None:
+        """
+        Prepare a statement, with the server's own placeholders, whose plan is made but once.
+
+        :raises psycopg.Error: when that cannot be.
+        """
+        psycopg.Cursor(self).execute("SET plan_cache_mode = force_generic_plan")
+        result = self.pgconn.prepare(name, statement.encode())
+        if result.status != psycopg.pq.ExecStatus.COMMAND_OK:
+            raise psycopg.errors.error_from_result(result)
 
     def next_mark(self) -> Mark:
         """Give the mark of its next transaction; no other one of any connection has it."""

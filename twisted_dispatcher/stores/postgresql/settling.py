@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import islice
 from typing import Any
 
 from twisted_dispatcher.records import (
@@ -20,8 +21,9 @@ from twisted_dispatcher.stores.postgresql.ledger import Ledger
 from twisted_dispatcher.stores.postgresql.stopping import stop_event
 from twisted_dispatcher.stores.postgresql.tables import DELIVERY, OPEN, listed, rows
 
-# Some settlements, whose they are, and when.
-SettleRequest = tuple[Sequence[Settlement], Worker, float]
+# A settlement, whose it is, and when; and some of them in one call.
+SettleRequest = tuple[Settlement, Worker, float]
+SettleAllRequest = tuple[Sequence[Settlement], Worker, float]
 
 LOST = Settled(False)
 HELD = Settled(True)
@@ -53,16 +55,22 @@ _OTHERWISE = f"""
     RETURNING d.id, d.attempts"""
 
 
-def settle_all(ledger: Ledger, requests: Sequence[SettleRequest]) -> list[list[Settled]]:
+def settle_all(ledger: Ledger, requests: Sequence[SettleAllRequest]) -> list[list[Settled]]:
     """Store the settlements of some calls of `IStore.settle`."""
+    each = [(one, worker, now) for settlements, worker, now in requests for one in settlements]
+    settled = iter(settle_each(ledger, each))
+    return [list(islice(settled, len(settlements))) for settlements, _, _ in requests]
+
+
+def settle_each(ledger: Ledger, requests: Sequence[SettleRequest]) -> list[Settled]:
+    """Store settlements, and open what follows from them."""
+    if not requests:
+        return []
     batch = _Batch(ledger, max(request[2] for request in requests))
-    for settlements, worker, _ in requests:
-        batch.take(settlements, worker)
+    for settlement, worker, _ in requests:
+        batch.take(settlement, worker)
     progress = batch.write()
-    return [
-        [batch.tell(each, worker, progress) for each in settlements]
-        for settlements, worker, _ in requests
-    ]
+    return [batch.tell(settlement, worker, progress) for settlement, worker, _ in requests]
 
 
 class _Batch:
@@ -78,15 +86,14 @@ class _Batch:
         self._held: dict[tuple[str, int], Settlement] = {}
         self._finished: frozenset[int] = frozenset()
 
-    def take(self, settlements: Sequence[Settlement], worker: Worker) -> None:
-        """Take in settlements of a worker; of those of the same attempt the first one counts."""
+    def take(self, settlement: Settlement, worker: Worker) -> None:
+        """Take in a settlement of a worker; of those of the same attempt the first one counts."""
         self._workers[worker.id] = worker
         done = self._done.setdefault(worker.id, {})
         otherwise = self._otherwise.setdefault(worker.id, {})
-        for each in settlements:
-            attempt = (each.delivery_id, each.attempt)
-            if attempt not in done and attempt not in otherwise:
-                (done if each.status == DONE else otherwise)[attempt] = each
+        attempt = (settlement.delivery_id, settlement.attempt)
+        if attempt not in done and attempt not in otherwise:
+            (done if settlement.status == DONE else otherwise)[attempt] = settlement
 
     def write(self) -> dict[int, Progress]:
         """Write the settlements that are held, and let their events go on."""
