@@ -17,7 +17,7 @@ from twisted.internet.interfaces import IReactorTime
 RunT = TypeVar("RunT")
 
 # Those that have to wait are due one after another, at a distance of so many seconds,
-PAUSE = 0.05
+PAUSE = 0.01
 # and while one is running, not before so many.
 BUSY = 1.0
 
