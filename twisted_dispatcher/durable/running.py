@@ -269,20 +269,24 @@ class DeliveryRunner:
 
     def _bury(self, run: Run) -> None:
         """Settle a delivery whose workers have died in all of its attempts, and say so."""
-        claim = run.claim
+        claim, handler = run.claim, run.handler
 
         def found(delivery: Delivery) -> None:
-            failure = Failure(DeliveryDied(delivery.id, run.handler.name, delivery.error or ""))
-            self._report(run.handler, claim, failure, None)
+            failure = Failure(DeliveryDied(delivery.id, handler.name, delivery.error or ""))
+            self._report(handler, claim, failure, None)
             self._note(run, failure)
             self._settle(run, after_exhaustion(claim, claim.phase in self._stops))
 
         def not_found(failure: Failure) -> None:
-            if failure.check(StoreUnavailable):
-                self._again(run, self._bury, run)
+            if failure.check(StoreClosed):
+                self._ended(run)
             else:
-                run.settlement, run.follow = given_back(claim, self._now()), self._follow
-                self.not_settled(failure, run)
+                _log.failure(
+                    "Delivery {delivery} could not be looked up, which is tried again",
+                    failure,
+                    delivery=claim.delivery_id,
+                )
+                self._again(run, self._bury, run)
 
         self._store.delivery(claim.delivery_id).addCallbacks(found, not_found)
 

@@ -219,7 +219,9 @@ class DeliveryWorker:
 
     def _look_at(self, due: float) -> None:
         """See that somebody looks when a delivery is due again."""
-        if not self._looking:
+        planned = self._due
+        is_early = planned is not None and planned.active() and planned.getTime() <= due
+        if not self._looking and not is_early:
             self._look_later(due - self._clock().seconds())
 
     def _look_later(self, delay: float) -> None:
