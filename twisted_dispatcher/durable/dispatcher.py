@@ -260,6 +260,7 @@ class DurableDispatcher(Registrations):
         :return: a Deferred that fires with the `Acceptance` when the event will be dispatched
             whatever happens. It fails with `NotEncodable` when the event or a detail could not be
             read back as it is, with `NotRunning`, or with a `StoreError`; nothing is stored then.
+            Cancelling it ends the wait, and the event may be accepted all the same.
         :raises UnknownKeyword, InvalidKey, InvalidTime: at once.
         """
         return self._accept(event, key, at, event_details, False)
