@@ -25,7 +25,7 @@ from twisted_dispatcher.durable.running import DeliveryRunner, Report
 from twisted_dispatcher.durable.transactions import AcceptIn
 from twisted_dispatcher.firing.loop import Engine
 from twisted_dispatcher.interfaces import IAnsweringStore
-from twisted_dispatcher.records import Claim, Worker
+from twisted_dispatcher.records import Claim, Orphan, Worker
 from twisted_dispatcher.registration.handlers import Handler
 
 # So many deliveries are run at once; the others wait in the store.
@@ -101,6 +101,11 @@ class DeliveryWorker:
         """The same, with the handlers for which it takes deliveries at once."""
         who = self._runner.who
         return who if self._runner.accepting else Worker(who.id, frozenset())
+
+    @property
+    def missing(self) -> list[Orphan]:
+        """The handlers that deliveries wait for and nobody has, as they were a moment ago."""
+        return self._orphans.missing
 
     def set_handlers(self, handlers: Iterable[Handler]) -> None:
         """Know by name what can be run here."""
