@@ -26,7 +26,7 @@ from twisted_dispatcher.durable.running import DeliveryRunner, Report
 from twisted_dispatcher.durable.transactions import AcceptIn
 from twisted_dispatcher.firing.loop import Engine
 from twisted_dispatcher.interfaces import IAnsweringStore
-from twisted_dispatcher.records import Worker
+from twisted_dispatcher.records import Orphan, Worker
 
 # So many deliveries are run at once; the others wait in the store.
 MOST_RUNNING = 1000
@@ -109,6 +109,11 @@ class DeliveryWorker:
         """The same, with the handlers for which it takes deliveries at once."""
         who = self._runner.who
         return who if self._runner.accepting else Worker(who.id, frozenset())
+
+    @property
+    def missing(self) -> list[Orphan]:
+        """The handlers that deliveries wait for and nobody has, as they were a moment ago."""
+        return self._orphans.missing
 
     def handlers_changed(self) -> None:
         """Take note that other handlers are registered. Any thread may call it at any moment."""
