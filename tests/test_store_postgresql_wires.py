@@ -16,6 +16,7 @@ from twisted_dispatcher.errors import NotStorable
 from twisted_dispatcher.records import DONE, RUNNING, Worker
 from twisted_dispatcher.stores.postgresql.listening import Ear
 from twisted_dispatcher.stores.postgresql.messages import text_array
+from twisted_dispatcher.stores.postgresql.settling_one import SettleMessage
 from twisted_dispatcher.stores.postgresql.wire import Wire
 from twisted_dispatcher.stores.postgresql.wires import Wires
 from twisted_dispatcher.testing.stores.scene import (
@@ -77,6 +78,23 @@ class SendingTests(WiredScene, TestCase):
         self.assertEqual(["b"], [each.handler for each in settled.opened])
         self.assertEqual([BEFORE_SETTLING, AFTER_SETTLING], passed[:2])
         self.assertIn("before commit", passed)
+
+    async def test_nothing_to_do(self) -> None:
+        """Where a message finds nothing to do it writes nothing: the disk is not waited for."""
+        claims = await self.claims_of(new_event("k", "a", "b"))
+        before = self.marks()
+        message = SettleMessage([(settlement(claims["a"]), WORKER, NOW)])
+        with self.store._connect_prepared() as connection:
+            name, number = connection.next_mark()
+            values = [name.encode(), str(number).encode(), *message.parameters]
+            connection.pgconn.exec_prepared(message.name, values)
+
+        self.assertEqual(before, self.marks())
+
+    def marks(self) -> set[Any]:
+        """Give the marks of all connections."""
+        found = self.sql.execute("SELECT connection, number FROM twisted_dispatcher_commit")
+        return {*found.fetchall()}
 
     async def test_fence(self) -> None:
         """Another worker, or another attempt, settles nothing."""
