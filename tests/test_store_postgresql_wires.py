@@ -159,6 +159,24 @@ class SendingTests(WiredScene, TestCase):
         for (each,) in await gatherResults(good):
             self.assertTrue(each.acceptance.new)
 
+    async def test_key_that_is_held(self) -> None:
+        """Who waits for somebody else's transaction keeps nobody else waiting."""
+        self.sql.execute("BEGIN")
+        self.sql.execute(
+            "INSERT INTO twisted_dispatcher_event (id, key, details, accepted, due) "
+            "VALUES (0, 'held', '{}', 0, 0)"
+        )
+        held = [self.store.accept([new_event("held", "a")], WORKER, NOW)]
+        await self.until(lambda: not self.store._crew._call)
+        held.append(self.store.accept([new_event("held", "a")], WORKER, NOW))
+        await self.until(lambda: not self.store._crew._call)
+
+        self.assertTrue((await self.accept_one(new_event("k", "a"))).acceptance.new)
+        self.assertFalse(any(each.called for each in held))
+        self.sql.execute("ROLLBACK")
+        found = [each.acceptance.new for (each,) in await gatherResults(held)]
+        self.assertEqual([False, True], sorted(found))
+
     async def test_odd_names(self) -> None:
         """The names of workers and handlers may have any characters."""
         worker = Worker('{"a\\b", NULL\'', frozenset({"a"}))
