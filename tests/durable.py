@@ -19,7 +19,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock, deferLater
 from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
 from twisted.trial.unittest import TestCase
-from zope.interface import implementer
+from zope.interface import classImplements, implementer
 
 from tests.postgresql import PostgreSQL
 from twisted_dispatcher import (
@@ -30,7 +30,7 @@ from twisted_dispatcher import (
     RetryPolicy,
     open_store,
 )
-from twisted_dispatcher.interfaces import IRunner, IStore, Listener
+from twisted_dispatcher.interfaces import IAnsweringStore, IRunner, IStore, Listener
 from twisted_dispatcher.testing import NeverSettled, result_of
 
 if TYPE_CHECKING:
@@ -129,10 +129,10 @@ class Server:
         return True
 
 
-# All of these tests hold on PostgreSQL as well, where they take some minutes; the store's own
-# contract is tested there every time.
+# All of these tests hold on PostgreSQL as well, where they take some minutes: `make test-servers`.
+# The store's own contract is tested there every time.
 ON_SERVERS = os.environ.get("TWISTED_DISPATCHER_TEST_SERVERS") == "all"
-BACKENDS: tuple[Backend, ...] = (Memory(), File(), *([Server()] if ON_SERVERS else []))
+BACKENDS: tuple[Backend, ...] = (Server(),) if ON_SERVERS else (Memory(), File())
 
 
 def on_stores(
@@ -180,17 +180,17 @@ class Link:
     """
     A store as one process has it: it can be away or slow for this process alone, or cut off.
 
-    It provides all of `IStore`.
+    It provides all of `IAnsweringStore`.
 
     :ivar away: what everything asked for fails with, while it is set.
-    :ivar asked: what was asked for, by the method's name.
+    :ivar asked: what was asked for, by the method's name; for one event, by that for several.
     :ivar open: how many answers the store itself has yet to give.
     """
 
     _AT_ONCE = frozenset({"listen", "close", "crash", "on_point"})
 
     def __init__(self, store: IStore, clock: Clock) -> None:
-        self.store = store
+        self.store = cast(IAnsweringStore, store)
         self.away: Exception | None = None
         self.asked: list[str] = []
         self.open = 0
@@ -202,6 +202,22 @@ class Link:
     def __getattr__(self, name: str) -> Any:
         found = getattr(self.store, name)
         return found if name in self._AT_ONCE else partial(self._ask, name, found)
+
+    def accept_one(self, *given: Any) -> None:
+        """Accept an event; the answer comes last."""
+        self._ask_for_one("accept", self.store.accept_one, *given)
+
+    def settle_one(self, *given: Any) -> None:
+        """Settle a delivery; the answer comes last."""
+        self._ask_for_one("settle", self.store.settle_one, *given)
+
+    def _ask_for_one(self, name: str, method: Callable[..., None], *given: Any) -> None:
+        def ask(*question: Any) -> Deferred[Any]:
+            told: Deferred[Any] = Deferred()
+            method(*question, told.callback)
+            return told
+
+        self._ask(name, ask, *given[:-1]).addBoth(given[-1])
 
     def hold(self, beginning_with: str | None = None) -> None:
         """Let nothing through to the store, from now or from some method on, until `release`."""
@@ -262,6 +278,9 @@ class Link:
     def _answered(self, result: Any) -> Any:
         self.open -= 1
         return result
+
+
+classImplements(Link, IAnsweringStore)
 
 
 # Processes

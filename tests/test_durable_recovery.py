@@ -663,6 +663,28 @@ class OrphanTests(DurableTests):
         self.assertEqual([], await self.result(process.dispatcher.deliveries("dead")))
 
 
+class WhyTests(DurableTests):
+    """What a dispatcher knows of handlers that are not registered."""
+
+    async def test_missing(self) -> None:
+        """Deliveries that wait for a handler nobody has registered are told of, since when."""
+        first = await self.process(partial(self.add, function=only_elsewhere, name="elsewhere"))
+        await self.result(first.dispatcher.accept_event("event", at=EPOCH + 30))
+        await self.result(first.dispatcher.stop())
+        other = await self.process(lambda dispatcher: None)
+        await self.pass_time(2 * LEASE)
+
+        (verdict,) = other.dispatcher.why()
+        self.assertEqual(("elsewhere", False), (verdict.name, verdict.runs))
+        self.assertIn("deliveries wait for it since 2027-01-15T08:00:30+00:00", str(verdict))
+
+        self.add(other.dispatcher, Recorder(), name="elsewhere")
+        self.assertEqual([True], [each.runs for each in other.dispatcher.why()])
+        await self.until_settled(other.dispatcher)
+        await self.pass_time(LEASE)
+        self.assertEqual([True], [each.runs for each in other.dispatcher.why()])
+
+
 class StoreAwayTests(DurableTests):
     """A store that is away for a while, and back."""
 
@@ -993,6 +1015,15 @@ def only_elsewhere(event: Any) -> None:
 
 
 for _tests in (
-    *(RestartTests, PoisonTests, LeaseTests, StopTests, OrphanTests, StoreAwayTests, ClockTests),
+    *(
+        RestartTests,
+        PoisonTests,
+        LeaseTests,
+        StopTests,
+        OrphanTests,
+        WhyTests,
+        StoreAwayTests,
+        ClockTests,
+    ),
 ):
     globals().update(on_stores(_tests, that_outlive=True))

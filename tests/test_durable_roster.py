@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable
-
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.dispatching import calls_of
 from twisted_dispatcher import DurableDispatcher, HandlerOptions, open_store
 from twisted_dispatcher.durable.roster import Roster
 from twisted_dispatcher.errors import NameTaken
@@ -69,22 +67,7 @@ class RosterTests(SynchronousTestCase):
 
 
 class RegistrationTests(SynchronousTestCase):
-    """What a registration costs in steps of the interpreter."""
-
-    def calls_of(self, function: Callable[[], object]) -> int:
-        """Count the calls of functions, Python's and C's."""
-        count = 0
-
-        def profile(frame: object, event: str, argument: object) -> None:
-            nonlocal count
-            count += event in ("call", "c_call")
-
-        sys.setprofile(profile)
-        try:
-            function()
-        finally:
-            sys.setprofile(None)
-        return count
+    """What a registration costs, in calls of functions."""
 
     def test_linear(self) -> None:
         """To register a handler costs the same, however many there are."""
@@ -97,7 +80,7 @@ class RegistrationTests(SynchronousTestCase):
                 options = HandlerOptions(name=f"handler {number}")
                 dispatcher.on(kind=str(number), options=options)(lambda event: None)
 
-        few = self.calls_of(lambda: register(0, 100))
+        few = calls_of(lambda: register(0, 100))
         register(100, 3000)
-        many = self.calls_of(lambda: register(3000, 3100))
+        many = calls_of(lambda: register(3000, 3100))
         self.assertLess(many, 2 * few)

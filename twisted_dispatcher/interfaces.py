@@ -405,8 +405,8 @@ class IStore(Interface):
         """
         Have a delivery run again that is done, dead or skipped: it is pending, and due now.
 
-        All of its attempts until now are excused. It waits for what is open of an earlier rank, or
-        of an earlier event of its lane.
+        All of its attempts until now are excused. It waits for what is left of earlier ranks, for
+        a later rank that is open, and for another event of its lane that is.
 
         Where its death had stopped its event, what was skipped for that waits for its turn again.
 

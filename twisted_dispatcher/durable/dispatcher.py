@@ -8,7 +8,7 @@ is due. Its handlers are registered, matched and explained as those of `EventDis
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timezone
 from typing import Any
 
 import attrs
@@ -50,6 +50,7 @@ from twisted_dispatcher.records import (
     Unplanned,
 )
 from twisted_dispatcher.registrar import Terms
+from twisted_dispatcher.registration.explaining import Verdict, verdict_on_missing
 from twisted_dispatcher.registration.handlers import Handler
 from twisted_dispatcher.registration.keywords import RESERVED, check_known
 from twisted_dispatcher.registrations import Registrations
@@ -260,6 +261,7 @@ class DurableDispatcher(Registrations):
         :return: a Deferred that fires with the `Acceptance` when the event will be dispatched
             whatever happens. It fails with `NotEncodable` when the event or a detail could not be
             read back as it is, with `NotRunning`, or with a `StoreError`; nothing is stored then.
+            Cancelling it ends the wait, and the event may be accepted all the same.
         :raises UnknownKeyword, InvalidKey, InvalidTime: at once.
         """
         return self._accept(event, key, at, event_details, False)
@@ -367,6 +369,24 @@ class DurableDispatcher(Registrations):
             self._engine.report(handler, event, failure)
         else:
             report_retry(handler, event, failure, claim.attempt, delay)
+
+    def why(self, **event_details: Any) -> list[Verdict]:
+        """
+        Say for every handler whether an event with these details would reach it now.
+
+        At last for every handler that is not registered, by anybody, and that deliveries wait for:
+        since when. Only one that works knows of these, and looks for them a few times within a
+        lease.
+        """
+        known = self._roster.all()
+        missing = [each for each in self._worker.missing if each.handler not in known]
+        return super().why(**event_details) + [
+            verdict_on_missing(
+                each.handler,
+                datetime.fromtimestamp(each.since, timezone.utc).isoformat(timespec="seconds"),
+            )
+            for each in missing
+        ]
 
     # Deliveries
 

@@ -14,15 +14,15 @@ from typing import Any, Generic, TypeVar
 from twisted.internet.interfaces import IReactorTime
 
 # A delivery that is to be run, as its runner has it.
-RunT = TypeVar("RunT")
+Run = TypeVar("Run")
 
 # Those that have to wait are due one after another, at a distance of so many seconds,
-PAUSE = 0.05
+PAUSE = 0.01
 # and while one is running, not before so many.
 BUSY = 1.0
 
 
-class Quarantine(Generic[RunT]):
+class Quarantine(Generic[Run]):
     """
     Lets in one delivery at a time; the others are given back, and begin later, here or elsewhere.
 
@@ -35,8 +35,8 @@ class Quarantine(Generic[RunT]):
     def __init__(
         self,
         clock: Callable[[], IReactorTime],
-        begin: Callable[[RunT], object],
-        give_back: Callable[[RunT, float, Callable[[], Any]], object],
+        begin: Callable[[Run], object],
+        give_back: Callable[[Run, float, Callable[[], Any]], object],
     ) -> None:
         """
         :param begin: runs a delivery; `ended` is to be called in the end.
@@ -45,12 +45,12 @@ class Quarantine(Generic[RunT]):
         self._clock = clock
         self._begin = begin
         self._give_back = give_back
-        self._inside: RunT | None = None
+        self._inside: Run | None = None
         self._has_begun = False
-        self.arrived: list[RunT] = []
+        self.arrived: list[Run] = []
         self._leaving = 0
 
-    def admit(self, run: RunT) -> None:
+    def admit(self, run: Run) -> None:
         """Take a delivery, to run it by itself or to give it back; see `begin`, `give_back`."""
         if run is self._inside:
             self._begin(run)
@@ -87,7 +87,7 @@ class Quarantine(Generic[RunT]):
             self._has_begun = True
             self._begin(self._inside)
 
-    def ended(self, run: RunT) -> None:
+    def ended(self, run: Run) -> None:
         """Let in the next one, if it was this one that ran."""
         if run is self._inside:
             self._inside = None

@@ -14,14 +14,15 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
-from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.defer import CancelledError
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from twisted_dispatcher.durable.codec import Codec
 from twisted_dispatcher.durable.current import reset_claim, set_claim
-from twisted_dispatcher.durable.journeys import Journey, Journeys
+from twisted_dispatcher.durable.holding import CameTo, Holder, Run
+from twisted_dispatcher.durable.journeys import Journeys
 from twisted_dispatcher.durable.quarantine import Quarantine
 from twisted_dispatcher.durable.roster import Roster
 from twisted_dispatcher.durable.rules import (
@@ -40,17 +41,12 @@ from twisted_dispatcher.errors import (
     StoreUnavailable,
 )
 from twisted_dispatcher.firing.answers import DEFERRED, FAILURE, kind_of, settle
-from twisted_dispatcher.firing.deadlocks import Blocker
 from twisted_dispatcher.firing.loop import Engine
-from twisted_dispatcher.firing.trampoline import Trampoline
 from twisted_dispatcher.interfaces import IAnsweringStore
 from twisted_dispatcher.options import AT_MOST_ONCE, EXACTLY_ONCE, RetryPolicy
-from twisted_dispatcher.records import DEAD, Claim, Delivery, Settled, Settlement, Worker
+from twisted_dispatcher.records import DEAD, Claim, Delivery, Settled
 from twisted_dispatcher.registration.handlers import Handler
 from twisted_dispatcher.results import NOT_CALLED
-
-# What the store could not do is tried again after so many seconds.
-AGAIN = 1.0
 
 DEFAULT_RETRY = RetryPolicy()
 
@@ -60,64 +56,11 @@ Report = Callable[[Handler, Claim, Failure, "float | None"], object]
 _log = Logger()
 
 
-class Run(Blocker):
-    """
-    A delivery that is being run.
-
-    :ivar handler: that of the delivery, when it has begun to be called.
-    :ivar waiting: what its handler is waited for with, if it is.
-    :ivar again: the call with which the store is told again, while it is away.
-    :ivar came_to: is told what the handler came to, unless the delivery was given back before.
-    :ivar settlement: what the store is being told of it.
-    :ivar follow: is told what has followed from that.
-    """
-
-    __slots__ = (
-        *("again", "came_to", "claim", "follow", "handler", "journey", "runner", "settlement"),
-        "waiting",
-    )
-
-    def __init__(self, runner: DeliveryRunner, claim: Claim, journey: Journey | None) -> None:
-        self.runner = runner
-        self.claim = claim
-        self.journey = journey
-        self.handler: Handler
-        self.waiting: Deferred[Any] | None = None
-        self.came_to: CameTo | None = None
-        self.again: IDelayedCall | None = None
-        self.settlement: Settlement
-        self.follow: Follow
-
-    def arrived(self, value: Any) -> None:
-        """Take what the handler was waited for."""
-        if self.waiting is not None and self.came_to is not None:
-            self.waiting = None
-            self.came_to(value, self)
-
-    def answered(self, outcome: Settled | Failure) -> None:
-        """Take what the store has answered to what it was told."""
-        self.runner.settled(outcome, self)
-
-    def blocks(self) -> Iterable[object]:
-        journey = self.journey
-        if journey is None or journey.journeys is None:
-            return ()
-        blocked = [journey, *journey.journeys.behind(journey)]
-        return [waiting for each in blocked for waiting in each.waiting]
-
-
-# Is told what a handler came to.
-CameTo = Callable[[Any, Run], object]
-# Is told what has followed from a settlement.
-Follow = Callable[[Settled, Run], object]
-
-
-class DeliveryRunner:
+class DeliveryRunner(Holder):
     """
     Runs the deliveries of one worker.
 
     :ivar accepting: whether what is handed over is run; else it is given back at once.
-    :ivar is_watched: whether somebody wants to be told whenever one delivery less is being run.
     """
 
     def __init__(
@@ -137,61 +80,28 @@ class DeliveryRunner:
         on_ended: Callable[[], object],
     ) -> None:
         """
-        :param roster: the handlers that can be run.
+        See `Holder`.
+
         :param stops: the phases after which a dead delivery ends the dispatch.
         :param engine: knows the observers.
         :param accept_in: accepts an event within the transaction of an exactly-once handler.
-        :param on_due: is told when a delivery is to be run again.
-        :param on_ended: is told that, while it is watched.
         """
-        self._who = Worker(worker_id, frozenset())
-        self._roster = roster
-        self._is_stale = True
-        self.accepting = self.is_watched = False
-        self._hopeful = True
-        self._store = store
-        self._journeys = journeys
+        super().__init__(worker_id, roster, store, journeys, clock, on_due, on_ended)
+        self.accepting = False
         self._codec = codec
-        self._clock = clock
         self._stops = stops
         self._engine = engine
         self._report = report
         self._accept_in = accept_in
-        self._on_due = on_due
-        self._on_ended = on_ended
-        self._handlers: dict[str, Handler] = {}
-        self._runs: dict[int, Run] = {}
-        self._trampoline = Trampoline()
         self._quarantine = self._new_quarantine()
 
     def _new_quarantine(self) -> Quarantine[Run]:
         return Quarantine(self._clock, partial(self._start, is_alone=True), self._give_back)
 
-    def __len__(self) -> int:
-        """Give how many deliveries are being run."""
-        return len(self._runs)
-
     def open(self) -> None:
         """Run what is handed over, from now on."""
         self.accepting = self._hopeful = True
         self._quarantine = self._new_quarantine()
-
-    def handlers_changed(self) -> None:
-        """Take note that other handlers are registered. Any thread may call it at any moment."""
-        self._is_stale = True
-
-    def _refresh(self) -> None:
-        # First of all: a change that happens now may be seen or not, and makes it stale again.
-        self._is_stale = False
-        self._handlers = self._roster.all()
-        self._who = Worker(self._who.id, frozenset(self._handlers))
-
-    @property
-    def who(self) -> Worker:
-        """How the store knows the worker."""
-        if self._is_stale:
-            self._refresh()
-        return self._who
 
     def run(self, claims: Iterable[Claim]) -> None:
         """Run deliveries that the worker holds."""
@@ -225,9 +135,6 @@ class DeliveryRunner:
                 if run.waiting is not None:
                     run.waiting = None
                     self._settle(run, given_back(run.claim, self._now()))
-
-    def _now(self) -> float:
-        return self._clock().seconds()
 
     def _reached(self, result: None, run: Run) -> None:
         run.waiting = None
@@ -264,20 +171,24 @@ class DeliveryRunner:
 
     def _bury(self, run: Run) -> None:
         """Settle a delivery whose workers have died in all of its attempts, and say so."""
-        claim = run.claim
+        claim, handler = run.claim, run.handler
 
         def found(delivery: Delivery) -> None:
-            failure = Failure(DeliveryDied(delivery.id, run.handler.name, delivery.error or ""))
-            self._report(run.handler, claim, failure, None)
+            failure = Failure(DeliveryDied(delivery.id, handler.name, delivery.error or ""))
+            self._report(handler, claim, failure, None)
             self._note(run, failure)
             self._settle(run, after_exhaustion(claim, claim.phase in self._stops))
 
         def not_found(failure: Failure) -> None:
-            if failure.check(StoreUnavailable):
-                self._again(run, self._bury, run)
+            if failure.check(StoreClosed):
+                self._ended(run)
             else:
-                run.settlement, run.follow = given_back(claim, self._now()), self._follow
-                self._not_settled(failure, run)
+                _log.failure(
+                    "Delivery {delivery} could not be looked up, which is tried again",
+                    failure,
+                    delivery=claim.delivery_id,
+                )
+                self._again(run, self._bury, run)
 
         self._store.delivery(claim.delivery_id).addCallbacks(found, not_found)
 
@@ -396,73 +307,12 @@ class DeliveryRunner:
 
         self._store.transact(claim, work, self.who, self._now()).addCallbacks(done, failed)
 
-    # Settling
-
-    def _settle(self, run: Run, settlement: Settlement, follow: Follow | None = None) -> None:
-        run.settlement = settlement
-        run.follow = follow or self._follow
-        self._store.settle_one(settlement, self.who, self._now(), run.answered)
-
-    def settled(self, outcome: Settled | Failure, run: Run) -> None:
-        """Go on with a delivery of which the store was told; again if that has failed."""
-        if isinstance(outcome, Failure):
-            self._not_settled(outcome, run)
-            return
-        run.follow(outcome, run)
-        due = run.settlement.due
-        if due is not None:
-            self._on_due(due)
-
-    def _not_settled(self, failure: Failure, run: Run) -> None:
-        """Try again until the store is back: what a handler has done is not forgotten."""
-        if failure.check(StoreClosed):
-            self._ended(run)
-            return
-        _log.failure(
-            "Delivery {delivery} could not be settled, which is tried again",
-            failure,
-            delivery=run.claim.delivery_id,
-        )
-        self._again(run, self._settle, run, run.settlement, run.follow)
-
-    def _again(self, run: Run, function: Callable[..., None], *arguments: Any) -> None:
-        """Try something again in a while, unless there is no time left for it."""
-        if not self._hopeful or self._runs.get(run.claim.delivery_id) is not run:
-            self._ended(run)
-            return
-
-        def again() -> None:
-            run.again = None
-            function(*arguments)
-
-        run.again = self._clock().callLater(AGAIN, again)
-
-    def _follow(self, settled: Settled, run: Run) -> None:
-        """Go on with what a settlement has brought about."""
-        if not settled.held:
-            _log.warn(
-                "Worker {worker} had lost its lease of delivery {delivery} ({handler}), which "
-                "somebody else runs: what it did now counts for nothing",
-                worker=self.who.id,
-                delivery=run.claim.delivery_id,
-                handler=run.claim.handler,
-            )
-        if settled.opened:
-            self._trampoline.run(lambda: self.run(settled.opened))
-        for event_id in settled.finished:
-            self._journeys.finished(event_id)
-        self._ended(run)
+    # Ending
 
     def _ended(self, run: Run) -> None:
-        if self._runs.get(run.claim.delivery_id) is run:
-            del self._runs[run.claim.delivery_id]
-        journey, run.journey = run.journey, None
-        if journey is not None:
-            journey.ended(run)
         if run.claim.died:
             self._quarantine.ended(run)
-        if self.is_watched:
-            self._on_ended()
+        super()._ended(run)
 
 
 def _policy_of(handler: Handler) -> RetryPolicy:

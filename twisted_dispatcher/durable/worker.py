@@ -9,7 +9,7 @@ writes carries the number of the attempt, so that a worker that comes back late 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -26,7 +26,7 @@ from twisted_dispatcher.durable.running import DeliveryRunner, Report
 from twisted_dispatcher.durable.transactions import AcceptIn
 from twisted_dispatcher.firing.loop import Engine
 from twisted_dispatcher.interfaces import IAnsweringStore
-from twisted_dispatcher.records import Claim, Worker
+from twisted_dispatcher.records import Orphan, Worker
 
 # So many deliveries are run at once; the others wait in the store.
 MOST_RUNNING = 1000
@@ -39,7 +39,11 @@ _log = Logger()
 
 
 class DeliveryWorker:
-    """Claims deliveries and has them run, until it is stopped."""
+    """
+    Claims deliveries and has them run, until it is stopped.
+
+    :ivar run: runs deliveries that the store has given to this worker.
+    """
 
     def __init__(
         self,
@@ -85,6 +89,7 @@ class DeliveryWorker:
             on_due=self._look_at,
             on_ended=self._ended,
         )
+        self.run = self._runner.run
         self._orphans = Orphans(store, worker_id, bury_after, stops)
         self._retention = retention
         self._looking = self._look_again = self._full = self._stopped = self._alive = False
@@ -105,13 +110,14 @@ class DeliveryWorker:
         who = self._runner.who
         return who if self._runner.accepting else Worker(who.id, frozenset())
 
+    @property
+    def missing(self) -> list[Orphan]:
+        """The handlers that deliveries wait for and nobody has, as they were a moment ago."""
+        return self._orphans.missing
+
     def handlers_changed(self) -> None:
         """Take note that other handlers are registered. Any thread may call it at any moment."""
         self._runner.handlers_changed()
-
-    def run(self, claims: Iterable[Claim]) -> None:
-        """Run deliveries that the store has given to this worker."""
-        self._runner.run(claims)
 
     # Living
 
@@ -218,7 +224,9 @@ class DeliveryWorker:
 
     def _look_at(self, due: float) -> None:
         """See that somebody looks when a delivery is due again."""
-        if not self._looking:
+        planned = self._due
+        is_early = planned is not None and planned.active() and planned.getTime() <= due
+        if not self._looking and not is_early:
             self._look_later(due - self._clock().seconds())
 
     def _look_later(self, delay: float) -> None:
