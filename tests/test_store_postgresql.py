@@ -44,6 +44,23 @@ class ContractTests(PostgreSQL, StoreContract, SQLContract, AnsweringContract, T
         return open_store(self.url)
 
 
+class WiredContractTests(ContractTests):
+    """The contract, where a connection on the reactor is there from the beginning."""
+
+    def make_store(self) -> Any:
+        return Deferred.fromCoroutine(wired(super().make_store()))
+
+
+async def wired(store: Any) -> Any:
+    """Wait until a store has a connection on the reactor, and give the store."""
+    wire = store._crew.wires.take(reactor)
+    if wire is not None:
+        store._crew.wires.give_back(wire)
+    while not len(store._crew.wires):
+        await deferLater(reactor, 0.005)
+    return store
+
+
 class PostgreSQLScene(PostgreSQL, Scene):
     """A store in a schema of its own, and what happens to its connections."""
 
@@ -58,11 +75,6 @@ class PostgreSQLScene(PostgreSQL, Scene):
     def by_threads(self, store: Any) -> None:
         """Have a store do everything in threads."""
         store._crew.wires.close()
-
-    async def wired(self, store: Any) -> None:
-        """Wait until a store has a connection on the reactor."""
-        await store.accept([new_event("first", "a")], WORKER, NOW)
-        await self.until(lambda: len(store._crew.wires))
 
     async def until(self, condition: Any) -> None:
         """Wait for what another thread or process brings about; trial's time limit ends it."""

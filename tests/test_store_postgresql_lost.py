@@ -15,7 +15,7 @@ from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import TestCase
 
 from tests.postgresql import new_server
-from tests.test_store_postgresql import PostgreSQLScene
+from tests.test_store_postgresql import PostgreSQLScene, wired
 from twisted_dispatcher import DurableDispatcher, HandlerOptions, open_store
 from twisted_dispatcher.errors import (
     StoreUnavailable,
@@ -177,7 +177,7 @@ class CrashTests(PostgreSQLScene, TestCase):
     async def test_everywhere_on_the_reactor(self) -> None:
         """That holds as well where the reactor has the connections."""
         number = 0
-        while await self.dies_at(number, self.wired):
+        while await self.dies_at(number, wired):
             number += 1
 
         self.assertGreater(number, 20)

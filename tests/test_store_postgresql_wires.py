@@ -10,12 +10,13 @@ from twisted.internet.task import Clock, deferLater
 from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import TestCase
 
-from tests.test_store_postgresql import PostgreSQLScene
+from tests.test_store_postgresql import PostgreSQLScene, wired
 from tests.test_store_postgresql_lost import lose_connection
 from twisted_dispatcher.errors import NotStorable
 from twisted_dispatcher.records import DONE, RUNNING, Worker
 from twisted_dispatcher.stores.postgresql.listening import Ear
 from twisted_dispatcher.stores.postgresql.messages import text_array
+from twisted_dispatcher.stores.postgresql.settling_one import SettleMessage
 from twisted_dispatcher.stores.postgresql.wire import Wire
 from twisted_dispatcher.stores.postgresql.wires import Wires
 from twisted_dispatcher.testing.stores.scene import (
@@ -39,7 +40,7 @@ class WiredScene(PostgreSQLScene):
     def setUp(self) -> Any:
         """Make the store, and wait until it has."""
         made = super().setUp()
-        return made.addCallback(lambda _: Deferred.fromCoroutine(self.wired(self.store)))
+        return made.addCallback(lambda _: Deferred.fromCoroutine(wired(self.store)))
 
     def points(self) -> list[str]:
         """Give a list of the crash points that are passed from now on."""
@@ -77,6 +78,23 @@ class SendingTests(WiredScene, TestCase):
         self.assertEqual(["b"], [each.handler for each in settled.opened])
         self.assertEqual([BEFORE_SETTLING, AFTER_SETTLING], passed[:2])
         self.assertIn("before commit", passed)
+
+    async def test_nothing_to_do(self) -> None:
+        """Where a message finds nothing to do it writes nothing: the disk is not waited for."""
+        claims = await self.claims_of(new_event("k", "a", "b"))
+        before = self.marks()
+        message = SettleMessage([(settlement(claims["a"]), WORKER, NOW)])
+        with self.store._connect_prepared() as connection:
+            name, number = connection.next_mark()
+            values = [name.encode(), str(number).encode(), *message.parameters]
+            connection.pgconn.exec_prepared(message.name, values)
+
+        self.assertEqual(before, self.marks())
+
+    def marks(self) -> set[Any]:
+        """Give the marks of all connections."""
+        found = self.sql.execute("SELECT connection, number FROM twisted_dispatcher_commit")
+        return {*found.fetchall()}
 
     async def test_fence(self) -> None:
         """Another worker, or another attempt, settles nothing."""
@@ -121,7 +139,7 @@ class SendingTests(WiredScene, TestCase):
     async def test_same_key_on_two_machines(self) -> None:
         """Of events that two machines accept at the same time by a key, one is new."""
         other = await self.second_store()
-        await self.wired(other)
+        await wired(other)
         for n in range(50):
             (mine,), (others,) = await gatherResults(
                 [
@@ -141,6 +159,24 @@ class SendingTests(WiredScene, TestCase):
         for (each,) in await gatherResults(good):
             self.assertTrue(each.acceptance.new)
 
+    async def test_key_that_is_held(self) -> None:
+        """Who waits for somebody else's transaction keeps nobody else waiting."""
+        self.sql.execute("BEGIN")
+        self.sql.execute(
+            "INSERT INTO twisted_dispatcher_event (id, key, details, accepted, due) "
+            "VALUES (0, 'held', '{}', 0, 0)"
+        )
+        held = [self.store.accept([new_event("held", "a")], WORKER, NOW)]
+        await self.until(lambda: not self.store._crew._call)
+        held.append(self.store.accept([new_event("held", "a")], WORKER, NOW))
+        await self.until(lambda: not self.store._crew._call)
+
+        self.assertTrue((await self.accept_one(new_event("k", "a"))).acceptance.new)
+        self.assertFalse(any(each.called for each in held))
+        self.sql.execute("ROLLBACK")
+        found = [each.acceptance.new for (each,) in await gatherResults(held)]
+        self.assertEqual([False, True], sorted(found))
+
     async def test_odd_names(self) -> None:
         """The names of workers and handlers may have any characters."""
         worker = Worker('{"a\\b", NULL\'', frozenset({"a"}))
@@ -153,7 +189,7 @@ class SendingTests(WiredScene, TestCase):
         """What an unknown worker was given is given back as soon as somebody looks."""
         await self.accept_one(new_event("k", "a"), Worker("unknown", frozenset("a")))
 
-        self.assertEqual(2, await self.store.release_dead(NOW + 1))
+        self.assertEqual(1, await self.store.release_dead(NOW + 1))
 
     async def test_cancelled(self) -> None:
         """What was cancelled in its turn is not done."""

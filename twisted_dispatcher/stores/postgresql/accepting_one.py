@@ -19,7 +19,7 @@ from twisted_dispatcher.records import Acceptance, Accepted, NewEvent
 from twisted_dispatcher.stores.postgresql.accepting import AcceptRequest
 from twisted_dispatcher.stores.postgresql.births import Births
 from twisted_dispatcher.stores.postgresql.marks import WRITTEN
-from twisted_dispatcher.stores.postgresql.messages import LEFT, MARKED, Done, text_array
+from twisted_dispatcher.stores.postgresql.messages import LEFT, Done, marked, text_array
 from twisted_dispatcher.stores.postgresql.tables import (
     DELIVERY,
     DELIVERY_ID,
@@ -33,7 +33,7 @@ from twisted_dispatcher.stores.postgresql.tables import (
 
 # A worker that is not there, and one that others are just making known, is held by its new row.
 _STORE: Final = f"""
-    {MARKED}, base AS MATERIALIZED (
+    {marked()}, base AS MATERIALIZED (
         SELECT {RESERVE}('{EVENT_ID}', $3::bigint) AS event,
             {RESERVE}('{DELIVERY_ID}', $4::bigint) AS delivery
         FROM marked

@@ -122,14 +122,14 @@ class Crew:
 
     def _end_of_turn(self) -> None:
         self._call = None
-        self._begin()
+        self.begin()
 
     def _cancel_call(self) -> None:
         call, self._call = self._call, None
         if call is not None:
             call.cancel()
 
-    def _begin(self) -> None:
+    def begin(self) -> None:
         """Hand over what waits, to who has nothing to do."""
         for desk, queue in list(self._waiting.items()):
             if desk.message is None or not self._send(queue):
@@ -182,11 +182,11 @@ class Crew:
         if self._is_abandoned:
             return
         if self._waiting:
-            self._begin()
+            self.begin()
         group.answer(outcomes)
         if self._call is not None:
             self._cancel_call()
-            self._begin()
+            self.begin()
         if news:
             self._tell(news)
         self._end_if_idle()
@@ -197,7 +197,7 @@ class Crew:
         """Do what was asked for, and nothing after that."""
         self.closed = True
         self._cancel_call()
-        self._begin()
+        self.begin()
         if self._is_abandoned or self._is_idle():
             return succeed(None)
         end: Deferred[None] = Deferred()

@@ -31,7 +31,7 @@ Parameters = Sequence[Any] | Mapping[str, Any]
 
 _BEGIN: Final = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
 # By the mark it is known after a commit that raised whether it happened.
-_MARK: Final = MARK.format("'{}'", "{}")
+_MARK: Final = MARK.format("'{}'", "{}", "")
 
 # Taking many locks of single lanes could fill the server's table of locks; who has more of them
 # takes all lanes at once. Everybody else has a share in that lock.

@@ -27,9 +27,10 @@ T = TypeVar("T")
 # No transaction has this number, or a greater one.
 _CLOSED: Final = 2**62
 
-# Writes a mark, given its connection and its number, unless it was closed.
+# Writes a mark, given its connection, its number and perhaps a condition, unless it was closed.
 MARK: Final = f"""
-    INSERT INTO {COMMIT} AS mark (connection, number, began) VALUES ({{}}, {{}}, now())
+    INSERT INTO {COMMIT} AS mark (connection, number, began)
+    SELECT {{}}::text, {{}}::bigint, now() {{}}
     ON CONFLICT (connection) DO UPDATE SET number = excluded.number, began = excluded.began
     WHERE mark.number < excluded.number"""
 

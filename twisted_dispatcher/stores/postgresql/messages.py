@@ -18,8 +18,14 @@ from twisted_dispatcher.stores.postgresql.marks import MARK
 # What others write about a message in its place: that a thread is to do it.
 LEFT: Final = object()
 
-# What every message begins with; without its mark it does nothing.
-MARKED: Final = f"WITH marked AS ({MARK.format('$1', '$2')} RETURNING 1)"
+
+def marked(condition: str = "") -> str:
+    """
+    Give what every message begins with; without its mark it does nothing.
+
+    :param condition: a WHERE clause, of when there is something to do.
+    """
+    return f"WITH marked AS ({MARK.format('$1', '$2', condition)} RETURNING 1)"
 
 
 @attrs.frozen

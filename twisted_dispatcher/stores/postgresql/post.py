@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import attrs
 from twisted.internet.defer import Deferred
@@ -25,12 +25,18 @@ from twisted_dispatcher.stores.postgresql.queues import Group
 from twisted_dispatcher.stores.postgresql.wire import Lost, Refused, Rows, Wire
 from twisted_dispatcher.stores.postgresql.wires import Wires
 
+# The code of what has waited for a lock for too long.
+_LOCKED: Final = b"55P03"
+
 
 class Threads(Protocol):
     """Who does what is left."""
 
     def run(self, function: Callable[..., Any], *arguments: Any) -> Deferred[Any]:
         """Call a function in a thread."""
+
+    def begin(self) -> None:
+        """Hand over what waits, to who has nothing to do."""
 
     def hand_over(self, group: Group) -> None:
         """Have a group done by a thread."""
@@ -105,13 +111,23 @@ class Post:
             return
         self._wires.give_back(sent.wire)
         if isinstance(answer, Refused) or not answer:
-            self._end(sent, None)
+            self.under_way -= 1
+            self._leave(sent.group, answer)
+            self._threads.begin()
             return
         try:
             done = sent.message.read(answer)
         except Exception:
             done = Done([Failure()] * len(sent.group))
         self._end(sent, done)
+
+    def _leave(self, group: Group, answer: Rows | Refused) -> None:
+        """Leave a group to threads; where one of it waits for others, each by itself."""
+        if isinstance(answer, Refused) and answer.sqlstate == _LOCKED:
+            for each in group.singles():
+                self._threads.hand_over(each)
+        else:
+            self._threads.hand_over(group)
 
     def _ask(self, sent: _Sent) -> None:
         """Have the server asked what became of a message whose connection is lost."""
@@ -121,6 +137,7 @@ class Post:
         )
         asking.addErrback(lambda failure: Done([failure] * len(sent.group)))
         asking.addCallback(partial(self._end, sent))
+        self._threads.begin()
 
     def _end(self, sent: _Sent, done: Done | None) -> None:
         """Answer, and leave to threads what was not done: all of it, if that is None."""

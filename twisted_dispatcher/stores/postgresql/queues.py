@@ -53,6 +53,10 @@ class Group:
         kept = [place for place, outcome in enumerate(outcomes) if outcome is not mark]
         return self._of(kept), [outcomes[place] for place in kept], self._of(left)
 
+    def singles(self) -> list[Group]:
+        """Give a group for each of them."""
+        return [self._of([place]) for place in range(len(self))]
+
     def _of(self, places: Sequence[int]) -> Group:
         return Group(
             self.queue,

@@ -16,22 +16,25 @@ from twisted_dispatcher.records import DONE, RUNNING, Settled, Settlement
 from twisted_dispatcher.stores.postgresql.marks import WRITTEN
 from twisted_dispatcher.stores.postgresql.messages import (
     LEFT,
-    MARKED,
     Done,
+    marked,
     numbers_in,
     text_array,
 )
 from twisted_dispatcher.stores.postgresql.settling import SettleRequest
 from twisted_dispatcher.stores.postgresql.tables import DELIVERY, OPEN, listed
 
+_SETTLED: Final = f"""
+    unnest($4::bigint[], $5::int[], $6::int[]) s (id, attempt, worker), {OPEN} o
+    WHERE d.id = s.id AND d.attempts = s.attempt AND d.status = '{RUNNING}'
+    AND d.worker = ($7::text[])[s.worker]
+    AND o.id = d.event_id AND o.first_delivery = o.last_delivery AND o.lane IS NULL"""
+# Where there is nothing of the kind, nothing is written, and the disk not waited for.
 _SETTLE: Final = f"""
-    {MARKED}, held AS (
+    {marked(f"WHERE EXISTS (SELECT 1 FROM {DELIVERY} d, {_SETTLED})")}, held AS (
         UPDATE {DELIVERY} d
         SET status = '{DONE}', worker = NULL, error = NULL, changed = $3::float8
-        FROM marked, unnest($4::bigint[], $5::int[], $6::int[]) s (id, attempt, worker), {OPEN} o
-        WHERE d.id = s.id AND d.attempts = s.attempt AND d.status = '{RUNNING}'
-        AND d.worker = ($7::text[])[s.worker]
-        AND o.id = d.event_id AND o.first_delivery = o.last_delivery AND o.lane IS NULL
+        FROM marked, {_SETTLED}
         RETURNING d.id, d.attempts, d.event_id
     ), finished AS (
         DELETE FROM {OPEN} o USING held WHERE o.id = held.event_id

@@ -107,7 +107,7 @@ def _writing(do: Callable[..., Any], **options: Any) -> Desk:
 # Most events are accepted and settled here: by one statement each group, without a thread.
 _ACCEPT_ONE: Final = Desk(accept_each, at_once=2, message=AcceptMessage)
 _SETTLE_ONE: Final = Desk(settle_each, at_once=2, message=SettleMessage)
-_MESSAGES: Final = (AcceptMessage, SettleMessage)
+_MESSAGES: Final = {each.name: each.sql for each in (AcceptMessage, SettleMessage)}
 
 _ACCEPT: Final = Desk(accept_all, at_once=2)
 # The events of a lane are accepted in the order in which they were given.
@@ -307,8 +307,7 @@ class PostgreSQLStore:
     def _connect_prepared(self) -> StoreConnection:
         connection = self._connect()
         try:
-            for each in _MESSAGES:
-                connection.prepare(each.name, each.sql)
+            connection.prepare(_MESSAGES)
         except psycopg.Error as error:
             connection.close()
             complain(error, self._name)

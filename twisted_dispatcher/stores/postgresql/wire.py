@@ -25,7 +25,15 @@ Rows = list[list[bytes | None]]
 
 
 class Refused(Exception):
-    """The server itself has said that a statement failed, and that nothing of it is kept."""
+    """
+    The server itself has said that a statement failed, and that nothing of it is kept.
+
+    :ivar sqlstate: the code of the reason.
+    """
+
+    def __init__(self, sqlstate: bytes) -> None:
+        self.sqlstate = sqlstate
+        super().__init__(sqlstate)
 
 
 class Lost(Exception):
