@@ -17,8 +17,8 @@ Run = TypeVar("Run")
 
 # Those that have to wait are due one after another, at a distance of so many seconds,
 PAUSE = 0.01
-# and while one is running, not before so many.
-BUSY = 1.0
+# and while one is running, later by as long as it has been running, but by so many at most.
+LONGEST_WAIT = 10.0
 
 
 class Quarantine(Generic[Run]):
@@ -44,6 +44,7 @@ class Quarantine(Generic[Run]):
         self._give_back = give_back
         self._inside: Run | None = None
         self._has_begun = False
+        self._since = 0.0
         self._arrived: list[Run] = []
         self._leaving = 0
 
@@ -58,12 +59,13 @@ class Quarantine(Generic[Run]):
 
     def _sort(self) -> None:
         arrived, self._arrived = self._arrived, []
-        is_busy = self._inside is not None
-        if not is_busy:
-            self._inside = arrived.pop(0)
+        now = self._clock().seconds()
+        if self._inside is None:
+            self._inside, self._since = arrived.pop(0), now
         self._leaving += len(arrived)
+        wait = min(now - self._since, LONGEST_WAIT)
         for place, run in enumerate(arrived, 1):
-            self._give_back(run, place * PAUSE + (BUSY if is_busy else 0.0), self._left)
+            self._give_back(run, wait + place * PAUSE, self._left)
         self._begin_if_alone()
 
     def _left(self) -> None:
