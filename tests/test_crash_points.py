@@ -143,9 +143,8 @@ class CrashPointsOnPostgreSQLTests(CrashPoints, PostgreSQL, SynchronousTestCase)
     def setUp(self) -> None:
         """Have a schema, which does not wait for the disk: no machine dies in a test."""
         super().setUp()
-        url = self.make_schema()
-        options = f"search_path%3D{self.schema}"
-        self.place = url.replace(options, f"{options}%20-csynchronous_commit%3Doff")
+        self.make_schema()
+        self.place = self.careless_url()
 
     def make_place(self) -> str:
         """Empty the schema."""
