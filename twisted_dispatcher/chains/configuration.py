@@ -95,7 +95,10 @@ def configurations(chain_configs: Any) -> dict[str, Configuration]:
     if reader.faults:
         raise InvalidChainConfiguration(reader.faults)
     _warn_of_duplicates(shapes)
-    return {each.chain_type: _configuration(each) for each in reversed(shapes)}
+    found: dict[str, Configuration] = {}
+    for each in shapes:
+        found.setdefault(each.chain_type, _configuration(each))
+    return found
 
 
 def _configuration(shape: Shape) -> Configuration:
