@@ -80,6 +80,10 @@ class Locks:
     def forget(self, chain_id: str) -> None:
         """Renew the lock of a chain no more."""
         self._held.pop(chain_id, None)
+        if not self._held and self._renewal is not None:
+            # What is left on the reactor would keep a program, or a test, from ending cleanly.
+            self._renewal.cancel()
+            self._renewal = None
 
     def _hold(self, chain: StoredChain) -> None:
         self._held[chain.id] = chain.fence
