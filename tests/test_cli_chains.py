@@ -10,7 +10,7 @@ from tests.dispatching import Problem
 from tests.test_cli_store import StoreCase
 from twisted_dispatcher import DurableDispatcher, open_store
 from twisted_dispatcher.chains import DONE, NEW, Chain, ChainDispatcher, Transition
-from twisted_dispatcher.cli.chains import listing
+from twisted_dispatcher.cli.inspecting import listing
 from twisted_dispatcher.status.standing import CHAIN_CODES
 
 HERE = __name__
@@ -295,4 +295,5 @@ class GraphTests(ChainCase):
         """Have the order be in another state."""
         going = [state]
         renamed = {"new": state}
-        self.until(self.store.chains.adopt("order", "other", renamed, going, self.clock.seconds()))
+        chains = ChainDispatcher("order", CONFIGS, dispatcher=self.dispatcher).store
+        self.until(chains.adopt("order", "other", renamed, going, self.clock.seconds()))

@@ -20,7 +20,7 @@ async def fill(ours: Ours, chains: int, now: float, due: int) -> None:
     for start in range(0, chains, AT_ONCE):
         some = range(start, min(start + AT_ONCE, chains))
         news = (new_chain(ours, number, now if number < due else now + YEAR) for number in some)
-        await gatherResults([ours.store.chains.find(each, True, now) for each in news])
+        await gatherResults([ours.chains.store.find(each, True, now) for each in news])
 
 
 def new_chain(ours: Ours, number: int, due: float) -> NewChain:

@@ -175,7 +175,7 @@ async def claimed(ours: Ours, chains: int) -> None:
     for left in range(chains, 0, -BATCH):
         now = time.time()
         wanted = min(left, BATCH)
-        locked = await ours.store.chains.claim_due(CHAIN_TYPE, now - 1.0, now, wanted)
+        locked = await ours.chains.store.claim_due(CHAIN_TYPE, now - 1.0, now, wanted)
         if len(locked) != wanted:
             raise WrongCalls(f"{len(locked)} chains were locked of {wanted}")
 
