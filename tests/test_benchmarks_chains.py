@@ -15,6 +15,7 @@ from tests.benchmarks.chains.goals import goals
 from tests.benchmarks.chains.ours import STEPS, Ours
 from tests.benchmarks.chains.scenarios import (
     Scale,
+    Stock,
     claimed,
     filled,
     kinds,
@@ -51,9 +52,11 @@ class PlaceTests(TestCase):
         named = {
             (goal.scenario, name) for goal in goals() for name in (goal.over, goal.under) if name
         }
+        stock = Stock(self.place, TINY)
+        self.addCleanup(lambda: defer.ensureDeferred(stock.close()))
         for kind in kinds(TINY):
             if kind.name in WITHIN:
-                figures = await run(kind, self.place, TINY)
+                figures = await run(kind, stock)
 
                 name = figures.scenario.name
                 wanted = {who for scenario, who in named if scenario == name}

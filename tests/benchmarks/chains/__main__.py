@@ -16,7 +16,7 @@ from twisted.internet.defer import ensureDeferred
 from twisted.internet.task import react
 
 from tests.benchmarks.chains.goals import goals
-from tests.benchmarks.chains.scenarios import Scale, kinds, run
+from tests.benchmarks.chains.scenarios import Scale, Stock, kinds, run
 from tests.benchmarks.contenders import MissingPeer
 from tests.benchmarks.durable.__main__ import progress_of, say
 from tests.benchmarks.durable.places import STORES, Place, place_of
@@ -108,10 +108,12 @@ async def measure_on(place: Place, only: str | None, scale: Scale) -> list[Figur
     wanted = [kind for kind in kinds(scale) if only in (None, kind.name)]
     began = monotonic()
     figures = []
+    stock = Stock(place, scale)
     for number, kind in enumerate(wanted, 1):
         heading = f"{place.title} [{number}/{len(wanted)}] {kind.title}"
-        figures.append(await run(kind, place, scale, progress_of(heading)))
+        figures.append(await run(kind, stock, progress_of(heading)))
         say(f"{heading}: {monotonic() - began:.0f} s", end="\n")
+    await stock.close()
     return figures
 
 

@@ -44,6 +44,37 @@ class Scale:
     stored: int
 
 
+class Stock:
+    """
+    A place, and stores with few and with very many chains, which are filled once.
+
+    As many chains as there are in the small one are due in each.
+    """
+
+    def __init__(self, place: Place, scale: Scale) -> None:
+        self.place = place
+        self.scale = scale
+        self._filled: dict[int, Ours] = {}
+
+    async def ours(self, chains: int) -> Ours:
+        """Gives the store with so many chains."""
+        if chains not in self._filled:
+            self._filled[chains] = await filled(self.place, chains, min(chains, FEW))
+        return self._filled[chains]
+
+    async def sizes(self) -> list[tuple[Ours, int, str]]:
+        """Gives both stores, with the numbers of their chains and a word for these."""
+        return [
+            (await self.ours(chains), chains, label)
+            for chains, label in ((FEW, "few"), (self.scale.stored, "very many"))
+        ]
+
+    async def close(self) -> None:
+        """Closes the stores."""
+        for each in self._filled.values():
+            await each.close()
+
+
 @frozen
 class Kind:
     """A scenario, on whatever store."""
@@ -51,7 +82,7 @@ class Kind:
     name: str
     title: str
     unit: str
-    measure: Callable[[Place, Scale, Progress], Awaitable[Rates]]
+    measure: Callable[[Stock, Progress], Awaitable[Rates]]
 
 
 def kinds(scale: Scale) -> list[Kind]:
@@ -66,26 +97,27 @@ def kinds(scale: Scale) -> list[Kind]:
     ]
 
 
-async def run(kind: Kind, place: Place, scale: Scale, progress: Progress = nobody) -> Figures:
+async def run(kind: Kind, stock: Stock, progress: Progress = nobody) -> Figures:
     """Measures a scenario on one kind of store, or says why that is not possible."""
+    place = stock.place
     title = f"{kind.title}: {place.title}"
     scenario = Scenario(scenario_of(kind.name, place.store), title, kind.unit, True)
     try:
-        return Figures(scenario, await kind.measure(place, scale, progress), [])
+        return Figures(scenario, await kind.measure(stock, progress), [])
     except MissingPeer as error:
         return Figures(scenario, {}, [str(error)])
 
 
-async def steps(place: Place, scale: Scale, progress: Progress) -> Rates:
+async def steps(stock: Stock, progress: Progress) -> Rates:
     """Measures steps that are locked and stored each for itself."""
-    ours = await Ours.open(place.new_url())
-    return await by_callers(ours, ours.step, scale, progress)
+    ours = await Ours.open(stock.place.new_url())
+    return await by_callers(ours, ours.step, stock.scale, progress)
 
 
-async def runs(place: Place, scale: Scale, progress: Progress) -> Rates:
+async def runs(stock: Stock, progress: Progress) -> Rates:
     """Measures steps that are taken while one lock is held."""
-    ours = await Ours.open(place.new_url())
-    return await by_callers(ours, ours.run, scale, progress)
+    ours = await Ours.open(stock.place.new_url())
+    return await by_callers(ours, ours.run, stock.scale, progress)
 
 
 async def by_callers(
@@ -111,19 +143,14 @@ async def filled(place: Place, chains: int, due: int = 0) -> Ours:
     return ours
 
 
-async def finding(place: Place, scale: Scale, progress: Progress) -> Rates:
+async def finding(stock: Stock, progress: Progress) -> Rates:
     """Measures finding one chain after another, in a small store and in a full one."""
-    slices, everybody = [], []
-    for chains, label in ((FEW, "few"), (scale.stored, "very many")):
-        ours = await filled(place, chains)
-        everybody.append(ours)
+    slices, looks = [], stock.scale.looks
+    for ours, chains, label in await stock.sizes():
         for how, look in (("exact", exact), ("selective", superset), ("hot", hot)):
-            work = partial(looked_up, ours, look, chains, scale.looks)
-            slices.append(Slice(f"{how}, {label}", scale.looks, work))
-    rates = await rates_in_turn(slices, scale.rounds, progress)
-    for each in everybody:
-        await each.close()
-    return rates
+            work = partial(looked_up, ours, look, chains, looks)
+            slices.append(Slice(f"{how}, {label}", looks, work))
+    return await rates_in_turn(slices, stock.scale.rounds, progress)
 
 
 def exact(number: int) -> list[tuple[str, str]]:
@@ -154,17 +181,14 @@ async def looked_up(
             raise WrongCalls(f"chain {chain.id} was found for number {number}")
 
 
-async def due(place: Place, scale: Scale, progress: Progress) -> Rates:
+async def due(stock: Stock, progress: Progress) -> Rates:
     """Measures locking due chains for the schedule, in a small store and in a full one."""
-    slices, everybody = [], []
-    for chains, label in ((FEW, "few"), (scale.stored, "very many")):
-        ours = await filled(place, chains, min(chains, FEW))
-        everybody.append(ours)
-        slices.append(Slice(f"among {label}", scale.looks, partial(claimed, ours, scale.looks)))
-    rates = await rates_in_turn(slices, scale.rounds, progress)
-    for each in everybody:
-        await each.close()
-    return rates
+    looks = stock.scale.looks
+    slices = [
+        Slice(f"among {label}", looks, partial(claimed, ours, looks))
+        for ours, _, label in await stock.sizes()
+    ]
+    return await rates_in_turn(slices, stock.scale.rounds, progress)
 
 
 async def claimed(ours: Ours, chains: int) -> None:
@@ -180,10 +204,11 @@ async def claimed(ours: Ours, chains: int) -> None:
             raise WrongCalls(f"{len(locked)} chains were locked of {wanted}")
 
 
-async def peers(place: Place, scale: Scale, progress: Progress) -> Rates:
+async def peers(stock: Stock, progress: Progress) -> Rates:
     """Measures ours, then DBOS in a program of its own, round after round."""
     if find_spec("dbos") is None:
         raise MissingPeer(f"dbos is not installed: {INSTALL}")
+    place, scale = stock.place, stock.scale
     ours = await Ours.open(place.new_url())
     slices = [
         Slice("ours, 1", scale.one, partial(ours.run, scale.one, 1)),
