@@ -74,6 +74,20 @@ class HelpdeskChainsTests(SynchronousTestCase):
         self.assertEqual(sum(map(len, self.tickets.values())), first.moves + second.moves)
         self.assertEqual(last_activities(self.log), second.stored)
 
+    def test_what_the_dead_have_left(self) -> None:
+        """A chain that a dead run has locked goes on when the lock has ended."""
+        some = dict(list(self.tickets.items())[:1])
+        self.drive({name: each[:1] for name, each in some.items()})
+        chains = getattr(self.store, "chains")  # noqa: B009
+        (chain,) = pump(self.clock, chains.chains("ticket"))
+        now = self.clock.seconds()
+        pump(self.clock, chains.lock(chain.id, now + 7, now))
+
+        report = self.drive(some)
+
+        self.assertEqual(report.expected, report.stored)
+        self.assertGreaterEqual(self.clock.seconds(), now + 7)
+
     def test_text(self) -> None:
         """The report says how many chains are in which state, and that the counts are equal."""
         report = self.drive()
