@@ -34,6 +34,7 @@ from twisted_dispatcher.chains import (
     ChainResult,
     Transition,
 )
+from twisted_dispatcher.errors import DispatcherError
 from twisted_dispatcher.eventlogs import BadLine, open_log
 from twisted_dispatcher.interfaces import IStore
 
@@ -179,16 +180,24 @@ def text_of(report: Report) -> str:
 
 async def main(reactor: Any, log: str, store_url: str, at_once: int, graph: bool) -> None:
     """Drive the tickets of a log, and tell what came of it."""
-    store = open_store(store_url)
     try:
-        report = await drive(store, read_tickets(log), at_once)
-    finally:
-        await store.close()
+        report = await _driven(log, store_url, at_once)
+    except (DispatcherError, OSError) as error:
+        raise SystemExit(f"helpdesk_chains: {error}") from error
     print(text_of(report), end="")
     if graph:
         print(f"\n{report.graph}", end="")
     if report.stored != report.expected:
         raise SystemExit(1)
+
+
+async def _driven(log: str, store_url: str, at_once: int) -> Report:
+    tickets = read_tickets(log)
+    store = open_store(store_url)
+    try:
+        return await drive(store, tickets, at_once)
+    finally:
+        await store.close()
 
 
 def _arguments() -> argparse.Namespace:
