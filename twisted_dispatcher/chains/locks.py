@@ -65,7 +65,7 @@ class Locks:
             locked = await self._store.lock(chain_id, self.until(now), now)
         finally:
             if locked is None or not locked.held:
-                del self._held[chain_id]
+                self.forget(chain_id)
         if not locked.held:
             raise obstacle(locked.chain, now) or ChainLocked(chain_id)
         self._hold(locked.chain)
@@ -81,9 +81,9 @@ class Locks:
         """Renew the lock of a chain no more."""
         self._held.pop(chain_id, None)
         if not self._held and self._renewal is not None:
-            # What is left on the reactor would keep a program, or a test, from ending cleanly.
-            self._renewal.cancel()
-            self._renewal = None
+            renewal, self._renewal = self._renewal, None
+            if renewal.active():
+                renewal.cancel()
 
     def _hold(self, chain: StoredChain) -> None:
         self._held[chain.id] = chain.fence
