@@ -81,6 +81,16 @@ class PlaceTests(TestCase):
 
         self.assertEqual(await ours.chains.counts(), {"new": 30})
 
+    async def test_copies(self) -> None:
+        """Where there are many chains most are copies, which are found as any others are."""
+        ours = await self.ours(1100)
+
+        await looked_up(ours, superset, 1100, 300)
+
+        self.assertEqual(await ours.chains.counts(), {"new": 1100})
+        self.assertEqual((await ours.chains.get_chain("chain-000001099")).state, "new")
+        self.assertTrue((await ours.chains.get_or_create_chain({"order": "another"})).id)
+
     async def test_wrong_finds_are_noticed(self) -> None:
         """Finding another chain, or making one, is an error."""
         ours = await self.ours(3)

@@ -24,7 +24,7 @@ from tests.benchmarks.durable.report import figures_table
 from tests.benchmarks.durable.scenarios import Figures
 from tests.benchmarks.report import About, as_page, as_text, goals_table, summary
 
-THOROUGH = Scale(rounds=9, one=200, many=2000, looks=1000, stored=100_000)
+THOROUGH = Scale(rounds=7, one=100, many=1000, looks=1000, stored=100_000)
 QUICK = Scale(rounds=3, one=50, many=500, looks=200, stored=10_000)
 MILLION = 1_000_000
 PACKAGES = ("Twisted", "psycopg", "dbos")

@@ -12,7 +12,7 @@ from statistics import median
 
 from attrs import frozen
 
-from tests.benchmarks.chains.filling import SHOP, fill, scattered, selective
+from tests.benchmarks.chains.filling import SHOP, fill, name_of, scattered, selective
 from tests.benchmarks.chains.ours import CHAIN_TYPE, STEPS, Ours
 from tests.benchmarks.contenders import INSTALL, MissingPeer, WrongCalls
 from tests.benchmarks.durable.children import answer_of
@@ -138,8 +138,9 @@ async def by_callers(
 
 async def filled(place: Place, chains: int, due: int = 0) -> Ours:
     """Gives a store with so many chains."""
-    ours = await Ours.open(place.new_url())
-    await fill(ours, chains, time.time(), due)
+    url = place.new_url()
+    ours = await Ours.open(url)
+    await fill(ours, url, chains, time.time(), due)
     return ours
 
 
@@ -177,7 +178,7 @@ async def looked_up(
     """
     for number in islice(scattered(chains), looks):
         chain = await ours.chains.get_or_create_chain(look(number))
-        if chain.id != f"chain-{number:09}":
+        if chain.id != name_of(number):
             raise WrongCalls(f"chain {chain.id} was found for number {number}")
 
 
