@@ -10,7 +10,7 @@ from twisted.internet import defer
 from twisted.trial.unittest import TestCase
 
 from tests.benchmarks.chains import __main__ as command
-from tests.benchmarks.chains.filling import scattered
+from tests.benchmarks.chains.filling import fill, scattered
 from tests.benchmarks.chains.goals import goals
 from tests.benchmarks.chains.ours import STEPS, Ours
 from tests.benchmarks.chains.scenarios import (
@@ -25,6 +25,7 @@ from tests.benchmarks.chains.scenarios import (
 )
 from tests.benchmarks.contenders import WrongCalls
 from tests.benchmarks.durable.places import Directory
+from tests.postgresql import PostgreSQL
 
 TINY = Scale(rounds=1, one=2, many=6, looks=5, stored=30)
 # Those that need no other programs.
@@ -129,3 +130,21 @@ class PlaceTests(TestCase):
         numbers = scattered(100)
 
         self.assertEqual(sorted(next(numbers) for _ in range(100)), list(range(100)))
+
+
+class PostgreSQLTests(PostgreSQL, TestCase):
+    """The same on PostgreSQL, as far as it is different."""
+
+    timeout = 300
+
+    async def test_copies(self) -> None:
+        """Where there are many chains most are copies, which are found as any others are."""
+        url = self.make_schema()
+        ours = await Ours.open(url)
+        self.addCleanup(lambda: defer.ensureDeferred(ours.close()))
+
+        await fill(ours, url, 1010, 0.0, 3)
+
+        await looked_up(ours, superset, 1010, 30)
+        self.assertEqual(await ours.chains.counts(), {"new": 1010})
+        self.assertTrue((await ours.chains.get_or_create_chain({"order": "another"})).id)

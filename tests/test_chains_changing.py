@@ -136,6 +136,17 @@ class ChangingTests(SynchronousTestCase):
 
         self.assertTrue(chains.running)
 
+    def test_older_process(self) -> None:
+        """A process with the old configuration leaves chains alone whose state it cannot know."""
+        older = self.dispatcher(OLD)
+        self.wait(older.store.adopt("cart", "x", {"mailed": "elsewhere"}, ["elsewhere"], 0.0))
+
+        result = self.wait(older.execute_chain(self.chain))
+
+        self.assertFalse(result.moved)
+        self.assertEqual("elsewhere", result.state)
+        self.assertIsNotNone(self.wait(older.why(self.chain)).next_try)
+
     def test_way_on_for_an_end(self) -> None:
         """Where a state that was an end has a way on, its chains go on."""
         self.start(self.dispatcher({NEW: [Mail], "mailed": [Close]}))

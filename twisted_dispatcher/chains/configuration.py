@@ -53,8 +53,12 @@ class Configuration:
         return self.transitions.get(state, ())
 
     def is_end(self, state: str) -> bool:
-        """Tell whether there is no way on from a state."""
-        return state == DONE or not self.transitions_of(state)
+        """
+        Tell whether there is no way on from a state.
+
+        One that is not known is no end: whoever has another configuration may know a way.
+        """
+        return state == DONE or (state in self.transitions and not self.transitions[state])
 
     def final_transition(self) -> type[Transition] | None:
         """Give the first transition that leads to DONE, whatever state it leaves."""
