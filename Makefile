@@ -7,6 +7,7 @@ BIN := $(VENV)/bin
 # Those whose tests are made for every store; on PostgreSQL only here, as they take some minutes.
 SERVER_TESTS = $$(grep -lE 'ON_SERVERS|on_stores' tests/test_*.py | sed 's|/|.|; s|\.py$$||')
 TRIAL := -m twisted.trial --temp-directory=build/trial
+WHAT ?= in_memory
 DEMO_LOG := build/demo/helpdesk.xes.gz
 DEMO_STORE := sqlite:///build/demo/helpdesk.db
 
@@ -77,9 +78,9 @@ wheel: $(VENV)/.with-release ## Build the source distribution, and the wheel fro
 	@$(BIN)/python -m build --outdir build/dist . >build/wheel.log 2>&1 || { cat build/wheel.log; exit 1; }
 	@ls build/dist
 
-benchmark: $(VENV)/.with-benchmark ## Measure dispatching in memory against other libraries.
+benchmark: $(VENV)/.with-benchmark ## Measure against other libraries: WHAT=in_memory, durable or chains.
 	@echo "==> measuring"
-	@$(BIN)/python -m tests.benchmarks.in_memory
+	@$(BIN)/python -m tests.benchmarks.$(WHAT)
 
 clean: ## Remove everything that was made.
 	rm -rf build dist $(VENV) .tox *.egg-info _trial_temp*

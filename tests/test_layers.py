@@ -17,7 +17,19 @@ PACKAGE = Path(twisted_dispatcher.__file__).parent
 
 # From the ground up. Rooms that are not built yet have their place already.
 PLAN = (
-    Floor("words", ("errors", "interfaces", "events", "options", "records", "results")),
+    Floor(
+        "words",
+        (
+            "errors",
+            "interfaces",
+            "events",
+            "options",
+            "records",
+            "results",
+            "chainrecords",
+            "chainstore",
+        ),
+    ),
     Floor("brain", ("matching",)),
     Floor(
         "limbs", ("eventlogs", "observers", "runners", "stores", "transports"), knows=("words",)

@@ -250,7 +250,7 @@ class StatusTests(DurableTests):
         """Have a store to ask."""
         super().setUp()
         self.link = self.connect()
-        self.status = Status(self.link, self.clock)  # type: ignore[arg-type]
+        self.status = Status(self.link, self.clock)
 
     async def story(self, key: str) -> Story:
         """Give the story of an event that is there."""

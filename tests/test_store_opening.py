@@ -29,6 +29,9 @@ from twisted_dispatcher.stores.migrations import Migration, migrations_in, steps
 from twisted_dispatcher.stores.sqlite import opening
 from twisted_dispatcher.testing import pump
 
+MIGRATIONS = migrations_in("twisted_dispatcher.stores.sqlite")
+NEWEST = MIGRATIONS[-1].version
+
 
 class URLTests(SynchronousTestCase):
     """What a store's URL can be."""
@@ -195,7 +198,7 @@ class TableTests(SynchronousTestCase):
             open_store(self.url).close()
 
         version = self.execute("SELECT value FROM twisted_dispatcher_meta WHERE name = 'schema'")
-        self.assertEqual([("1",)], version)
+        self.assertEqual([(str(NEWEST),)], version)
 
     def test_beside_others(self) -> None:
         """Tables of an application can be in the same file."""
@@ -239,14 +242,14 @@ class TableTests(SynchronousTestCase):
         self.execute("UPDATE twisted_dispatcher_meta SET value = '99'")
         error = self.assertRaises(SchemaTooNew, open_store, self.url)
 
-        self.assertEqual((99, 1), (error.found, error.needed))
+        self.assertEqual((99, NEWEST), (error.found, error.needed))
         self.assertIn("install", str(error))
 
     def test_none_yet(self) -> None:
         """Without migrating, a store that is not there yet is refused, and not made."""
         error = self.assertRaises(SchemaTooOld, open_store, self.url, migrate=False)
 
-        self.assertEqual((0, 1), (error.found, error.needed))
+        self.assertEqual((0, NEWEST), (error.found, error.needed))
         self.assertIn(f"twisted-dispatcher migrate --store {self.url}", str(error))
         self.assertFalse(os.path.exists(self.path))
 
@@ -270,17 +273,17 @@ class TableTests(SynchronousTestCase):
 
         self.assertRaises(DispatcherError, open_store, self.url, migrate=False)
 
-    def second_migration(self, sql: str) -> None:
+    def one_more_migration(self, sql: str) -> None:
         """Let there be one more migration."""
-        both = (*migrations_in("twisted_dispatcher.stores.sqlite"), Migration(2, "0002.sql", sql))
-        self.patch(opening, "migrations_in", lambda package: both)
+        more = (*MIGRATIONS, Migration(NEWEST + 1, "more.sql", sql))
+        self.patch(opening, "migrations_in", lambda package: more)
 
     def test_older(self) -> None:
         """Older tables are refused without migrating, and brought up to date with it."""
         open_store(self.url).close()
-        self.second_migration("CREATE TABLE twisted_dispatcher_more (n);\n-- The end.\n")
+        self.one_more_migration("CREATE TABLE twisted_dispatcher_more (n);\n-- The end.\n")
         error = self.assertRaises(SchemaTooOld, open_store, self.url, migrate=False)
-        self.assertEqual((1, 2), (error.found, error.needed))
+        self.assertEqual((NEWEST, NEWEST + 1), (error.found, error.needed))
         self.assertNotIn("twisted_dispatcher_more", self.tables())
         open_store(self.url).close()
 
@@ -289,7 +292,9 @@ class TableTests(SynchronousTestCase):
 
     def test_failing_migration(self) -> None:
         """Of a migration that fails nothing is kept."""
-        self.second_migration("CREATE TABLE twisted_dispatcher_more (n);\nCREATE TABLE orders;\n")
+        self.one_more_migration(
+            "CREATE TABLE twisted_dispatcher_more (n);\nCREATE TABLE orders;\n"
+        )
         self.assertRaises(StoreUnavailable, open_store, self.url)
 
         self.assertEqual(set(), self.tables())
@@ -320,5 +325,6 @@ class MigrationTests(SynchronousTestCase):
         """Migrations are the numbered SQL files of a package, in order and without gaps."""
         found = migrations_in("twisted_dispatcher.stores.sqlite")
 
-        self.assertEqual([1], [each.version for each in found])
+        self.assertEqual(list(range(1, NEWEST + 1)), [each.version for each in found])
+        self.assertGreater(NEWEST, 1)
         self.assertIn("CREATE TABLE twisted_dispatcher_event", found[0].sql)

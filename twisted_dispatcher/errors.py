@@ -9,7 +9,7 @@ is never one of these: it is a result, kept in the `HandlerOutcome`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from twisted.internet import defer
@@ -514,3 +514,199 @@ class PayloadGone(StoreError, ValueError):
 
 class TransactionMisused(StoreError, RuntimeError):
     """A handler's transaction was ended by the handler, or used after its end."""
+
+
+# Chains
+
+
+class ChainError(DispatcherError):
+    """The base of what goes wrong with chains."""
+
+
+class UnknownChainType(ChainError, ValueError, KeyError):
+    """No configuration is known for a type of chain."""
+
+    def __init__(self, chain_type: object, known: Iterable[object] = ()) -> None:
+        self.chain_type = chain_type
+        self.known = tuple(known)
+        names = ", ".join(map(repr, self.known)) or "none"
+        super().__init__(
+            f"Couldn't find a configuration for chain_type {chain_type!r} (known: {names}): mend "
+            "the name, or add it to 'chains' of the configuration"
+        )
+
+
+class DuplicateChainType(UserWarning):
+    """A type of chain is configured more than once."""
+
+
+class InvalidChainConfiguration(ChainError, ValueError, TypeError):
+    """A configuration of chains has faults."""
+
+    def __init__(self, faults: Iterable[str]) -> None:
+        self.faults = tuple(faults)
+        number = f"{len(self.faults)} faults" if len(self.faults) != 1 else "a fault"
+        listed = "".join(f"\n  - {each}" for each in self.faults)
+        super().__init__(f"the configuration of chains has {number}:{listed}")
+
+
+class UnreadableChainConfiguration(ChainError, ValueError):
+    """A file with a configuration of chains cannot be read."""
+
+    def __init__(self, path: object, reason: str) -> None:
+        self.path = str(path)
+        super().__init__(f"{self.path} cannot be read as a configuration of chains: {reason}")
+
+
+class VanishedStates(ChainError, ValueError):
+    """Live chains are in states that their configuration does not know."""
+
+    def __init__(self, chain_type: str, counts: Mapping[str, int]) -> None:
+        self.chain_type = chain_type
+        self.counts = dict(counts)
+        listed = ", ".join(f"{state!r} ({number:,})" for state, number in counts.items())
+        first = next(iter(self.counts), "old")
+        super().__init__(
+            f"chains of type {chain_type!r} are in states that their configuration does not know: "
+            f"{listed}. Add to the configuration of the type what they are to be in instead, "
+            f"'renamed': {{{first!r}: 'new_state'}}, and see what it would do with plan_states(); "
+            "or list the states again"
+        )
+
+
+class BadRenames(ChainError, ValueError):
+    """States are renamed that are not gone, or to states that are not there."""
+
+    def __init__(self, chain_type: str, renamed: Mapping[str, str], states: Iterable[str]) -> None:
+        self.chain_type = chain_type
+        self.renamed = dict(renamed)
+        wrong = ", ".join(f"{old!r} -> {new!r}" for old, new in renamed.items())
+        super().__init__(
+            f"chains of type {chain_type!r} cannot have states renamed so: {wrong}. The old state "
+            f"must be gone, and the new one be one of {', '.join(map(repr, sorted(states)))}"
+        )
+
+
+class InvalidResources(ChainError, ValueError, TypeError):
+    """What a chain is about is not a series of pairs of a type and an id."""
+
+
+class InvalidCallback(ChainError, ValueError, TypeError):
+    """What should be called for a transition cannot be called so."""
+
+
+class InvalidTransition(ChainError, ValueError, TypeError):
+    """A transition says something of itself that cannot be."""
+
+
+class AmbiguousChain(ChainError, ValueError):
+    """Several chains have all the resources that were given, and none has exactly these."""
+
+    def __init__(self, chain_type: str, chains: Iterable[Any]) -> None:
+        self.chain_type = chain_type
+        self.chains = tuple(chains)
+        listed = "; ".join(f"{each.id} {each.resources}" for each in self.chains)
+        super().__init__(
+            f"More than 1 chain of type {chain_type!r} found: {listed}. Give more resources, or "
+            "match='exact'"
+        )
+
+
+class UnknownChain(ChainError, KeyError, ValueError):
+    """No chain has the given id."""
+
+    def __init__(self, chain_id: object) -> None:
+        self.chain_id = chain_id
+        super().__init__(
+            f"no chain has the id {chain_id!r}: mend it, or it was deleted after the time for "
+            "which chains are kept that are at their end"
+        )
+
+
+class NoChain(ChainError, ValueError):
+    """A chain was to be executed, and none was named or got before."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "there is no chain to execute: give one, or call get_or_create_chain() first"
+        )
+
+
+class WrongChainType(ChainError, ValueError):
+    """A chain was given to the dispatcher of another type of chain."""
+
+    def __init__(self, chain_type: str, own: str) -> None:
+        self.chain_type = chain_type
+        super().__init__(
+            f"this is a chain of type {chain_type!r}, and the dispatcher is for {own!r}: give it "
+            "to a ChainDispatcher of its own type"
+        )
+
+
+class ChainLocked(ChainError, ValueError):
+    """A chain is being executed by somebody else."""
+
+    def __init__(self, chain_id: str) -> None:
+        self.chain_id = chain_id
+        super().__init__(
+            f"Chain is locked, exiting early: chain {chain_id} is being executed. Try again when "
+            "that has ended; a lock ends by itself some time after its holder has died"
+        )
+
+
+class ChainNotScheduled(ChainError, ValueError):
+    """A chain is not to be executed before a time."""
+
+    def __init__(self, chain_id: str, next_update: Any) -> None:
+        self.chain_id = chain_id
+        self.next_update = next_update
+        super().__init__(
+            f"Chain not scheduled to update yet: chain {chain_id} is not executed before "
+            f"{next_update}; wait until then"
+        )
+
+
+class ChainDisabled(ChainError, ValueError):
+    """A chain has been disabled."""
+
+    def __init__(self, chain_id: str) -> None:
+        self.chain_id = chain_id
+        super().__init__(
+            f"chain {chain_id} is disabled and is not executed: enable it with "
+            "ChainDispatcher.enable()"
+        )
+
+
+class ChainLost(ChainError, RuntimeError):
+    """A chain was taken over by somebody else while a transition was being made."""
+
+    def __init__(self, chain_id: str) -> None:
+        self.chain_id = chain_id
+        super().__init__(
+            f"chain {chain_id} was taken over while it was executed here, so that nothing was "
+            "stored: the lease was too short, or the clock has jumped; who has it now goes on"
+        )
+
+
+class ChainLoop(ChainError, RuntimeError):
+    """A chain goes round in its graph and gets nowhere."""
+
+    def __init__(self, chain_id: str, states: Iterable[str]) -> None:
+        self.chain_id = chain_id
+        self.states = tuple(states)
+        super().__init__(
+            f"chain {chain_id} was cut off after going round and round "
+            f"({' -> '.join(self.states)}): let a transition be invalid at some time, or give it "
+            "a next_update"
+        )
+
+
+class StoreWithoutChains(ChainError, TypeError):
+    """A store cannot keep chains."""
+
+    def __init__(self, store: object) -> None:
+        self.store = store
+        super().__init__(
+            f"{store!r} has no attribute 'chains' that provides IChainStore: use a store of "
+            "open_store(), or add it"
+        )

@@ -440,8 +440,9 @@ class IStore(Interface):
         Call back when something was committed, here or elsewhere, that others may care for.
 
         :param callback: called in the reactor's thread with ``"work"`` when something may be due
-            or to be planned, and with ``"settled"`` when events may be settled. News may be late,
-            repeated, wrong, or missing: they save time, and nothing may depend on them.
+            or to be planned, with ``"settled"`` when events may be settled, and with ``"chains"``
+            when chains may be due. News may be late, repeated, wrong, or missing: they save time,
+            and nothing may depend on them.
         :return: call it to listen no more.
         """
 

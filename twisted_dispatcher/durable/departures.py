@@ -50,6 +50,10 @@ class Departures:
         self._store.accept_one(new, self.worker.acceptor, now, departure.answered)
         return departure.promise
 
+    def set_out(self, event: Any, plan: Plan, due: float, accepted: Accepted) -> None:
+        """Let an event set out that was accepted elsewhere, with something else."""
+        Departure(self, event, plan, due, is_fired=False).answered(accepted)
+
     def until(self, due: float) -> float:
         """Give the seconds until a time."""
         return due - self._clock().seconds()

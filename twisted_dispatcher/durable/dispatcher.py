@@ -19,6 +19,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from twisted_dispatcher.durable.answering import answering
+from twisted_dispatcher.durable.backstage import Backstage
 from twisted_dispatcher.durable.codec import Codec, default_codec
 from twisted_dispatcher.durable.departures import Departures
 from twisted_dispatcher.durable.journeys import Journeys
@@ -46,7 +47,6 @@ from twisted_dispatcher.records import (
     Acceptance,
     Claim,
     Delivery,
-    NewEvent,
     Unplanned,
 )
 from twisted_dispatcher.registrar import Terms
@@ -86,6 +86,8 @@ class DurableDispatcher(Registrations):
 
     A handler must have a name that is the same after a restart: `HandlerOptions.name`, or the
     module and qualified name of a function that has one.
+
+    :ivar backstage: for the other parts of the package that use the same store.
     """
 
     _reserved_keywords = RESERVED | {"key", "at"}
@@ -167,6 +169,17 @@ class DurableDispatcher(Registrations):
         )
         self._departures = Departures(
             self._store, self._engine, self._journeys, self._worker, self._current_clock
+        )
+        self.backstage = Backstage(
+            self._store,
+            self._codec,
+            self._current_clock,
+            self._keys,
+            self._planner,
+            self._departures,
+            self._worker,
+            self._accept_in,
+            lambda: self.allowed_keywords,
         )
 
     def _terms(self) -> Terms:
@@ -327,13 +340,8 @@ class DurableDispatcher(Registrations):
         given: dict[str, Any],
     ) -> Acceptance:
         """Accept an event within a store's transaction."""
-        check_known(given, self.allowed_keywords)
-        now = self._current_clock().seconds()
-        key, due = self._keys.key_of(event, key, now), due_at(at, now)
-        body = self._codec.encode(event)
-        plan = self._planner.kept(given) or self._planner.plan(given)
-        new = NewEvent(key, body, plan.details, plan.lane, due, plan.deliveries)
-        acceptance: Acceptance = store.accept(new)
+        planned = self.backstage.write(event, key, at, given)
+        acceptance: Acceptance = store.accept(planned.new)
         return acceptance
 
     async def _plan_unplanned(self) -> bool:

@@ -180,7 +180,7 @@ class DeliveryWorker:
     def _told(self, news: str) -> None:
         if news == "work":
             self.look()
-        else:
+        elif news == "settled":
             self._journeys.ask_soon()
 
     def look(self) -> None:

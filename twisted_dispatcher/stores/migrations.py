@@ -25,11 +25,12 @@ class Migration:
 
 def migrations_in(package: str) -> tuple[Migration, ...]:
     """Read the migrations of a package, in order."""
-    found = sorted(
+    found = [
         Migration(int(each.name.partition("_")[0]), each.name, each.read_text(encoding="utf-8"))
         for each in files(package).iterdir()
         if each.name.endswith(".sql")
-    )
+    ]
+    found.sort(key=lambda each: each.version)
     assert [each.version for each in found] == list(range(1, len(found) + 1)), found
     return tuple(found)
 

@@ -195,7 +195,7 @@ class Listeners:
         self._ear = Ear(connection, self._heard, self._lost)
         self._crew.reactor.addReader(self._ear)
         # What was committed before it listened has passed by.
-        self._call_back(("settled", "work"))
+        self._call_back(("chains", "settled", "work"))
         if self._ear is not None:
             self._ear.doRead()
 

@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import attrs
 import psycopg
@@ -36,6 +36,8 @@ from twisted_dispatcher.stores.postgresql.transacting import WorkFailed
 
 T = TypeVar("T")
 
+# So many connections at most do what is asked for; one more listens.
+THREADS: Final = 4
 # What could not be done is tried again after these seconds, twice as long each time.
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.01, 0.5
 

@@ -30,6 +30,7 @@ from twisted_dispatcher.stores.gathering import Work
 from twisted_dispatcher.stores.postgresql import claiming, mending, reading, retention
 from twisted_dispatcher.stores.postgresql.accepting import accept_all, accept_each, plan
 from twisted_dispatcher.stores.postgresql.accepting_one import AcceptMessage
+from twisted_dispatcher.stores.postgresql.chains import PostgreSQLChains
 from twisted_dispatcher.stores.postgresql.complaints import complain
 from twisted_dispatcher.stores.postgresql.connections import (
     StoreConnection,
@@ -42,7 +43,7 @@ from twisted_dispatcher.stores.postgresql.connections import (
 from twisted_dispatcher.stores.postgresql.crew import Crew
 from twisted_dispatcher.stores.postgresql.ledger import Ledger
 from twisted_dispatcher.stores.postgresql.listening import Listeners, channel_of
-from twisted_dispatcher.stores.postgresql.office import Desk, Office
+from twisted_dispatcher.stores.postgresql.office import THREADS, Desk, Office
 from twisted_dispatcher.stores.postgresql.opening import prepare_tables
 from twisted_dispatcher.stores.postgresql.settling import settle_all, settle_each
 from twisted_dispatcher.stores.postgresql.settling_one import SettleMessage
@@ -52,8 +53,6 @@ from twisted_dispatcher.stores.postgresql.transacting import transact
 _REFUSED = (UnknownDelivery, WrongStatus, PayloadGone)
 # For so many seconds a server that is away is waited for.
 PATIENCE: Final = 10.0
-# So many connections at most do what is asked for; one more listens.
-THREADS: Final = 4
 
 
 def open_postgresql(url: str, *, migrate: bool = True, reactor: Any = None) -> PostgreSQLStore:
@@ -147,6 +146,7 @@ class PostgreSQLStore:
     that may have happened is not told of before the server has said whether it did. The store
     goes on by itself when the server is back.
 
+    :ivar chains: the chains that are in it.
     :ivar on_point: for tests: what is called at every crash point; see `stores.postgresql.ledger`.
     """
 
@@ -162,6 +162,7 @@ class PostgreSQLStore:
             *(lambda: StoreClosed(self._name), self._tell),
         )
         self._listeners = Listeners(self._crew, self._connect, self._notify)
+        self.chains = PostgreSQLChains(self._crew)
         self._walks = retention.Walks()
         self._closing: Deferred[None] | None = None
 

@@ -92,7 +92,7 @@ def transact(
     if not ledger.read(_HOLD, (claim.delivery_id, claim.attempt, worker.id)):
         return None, LOST
     try:
-        value, claims = _do(ledger, work, worker, now)
+        value, claims = do_within(ledger, work, worker, now)
     except Exception as error:
         raise WorkFailed(error) from error
     settlement = Settlement(claim.delivery_id, claim.event_id, claim.attempt, DONE)
@@ -103,9 +103,14 @@ def transact(
     return value, Settled(True, claims + settled.opened, settled.finished)
 
 
-def _do(
+def do_within(
     ledger: Ledger, work: Callable[[Any], Any], worker: Worker, now: float
 ) -> tuple[Any, tuple[Claim, ...]]:
+    """
+    Do some work as a part of the transaction.
+
+    :return: what it has given, and what the worker is to run of the events that it has accepted.
+    """
     connection = ledger.connection
     assert isinstance(connection, StoreConnection)
     transaction = Transaction(ledger, connection, worker, now)

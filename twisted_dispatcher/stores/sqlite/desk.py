@@ -16,6 +16,7 @@ from twisted_dispatcher.errors import (
     PayloadGone,
     StoreLocked,
     TransactionMisused,
+    UnknownChain,
     UnknownDelivery,
     WrongStatus,
 )
@@ -31,7 +32,7 @@ from twisted_dispatcher.stores.sqlite.complaints import complain, is_locked
 from twisted_dispatcher.stores.sqlite.ledger import Ledger, Undone
 
 # Misuse that is found before anything is written: it harms nobody who is in the same group.
-_REFUSED = (UnknownDelivery, WrongStatus, PayloadGone)
+_REFUSED = (UnknownDelivery, UnknownChain, WrongStatus, PayloadGone)
 
 
 def each(do: Callable[..., Any]) -> Work:

@@ -71,7 +71,7 @@ class Listeners:
         version = self._read_version(self._connection)
         if version != self._version:
             self._version = version
-            self.tell(("settled", "work"))
+            self.tell(("chains", "settled", "work"))
 
     @staticmethod
     def _read_version(connection: sqlite3.Connection) -> int:

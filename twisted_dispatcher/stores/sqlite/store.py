@@ -28,6 +28,7 @@ from twisted_dispatcher.records import (
 from twisted_dispatcher.stores.gathering import Gathering
 from twisted_dispatcher.stores.sqlite import claiming, mending, reading, retention
 from twisted_dispatcher.stores.sqlite.accepting import accept_all, accept_each, plan
+from twisted_dispatcher.stores.sqlite.chains import SQLiteChains
 from twisted_dispatcher.stores.sqlite.desk import Desk, each
 from twisted_dispatcher.stores.sqlite.ledger import Ledger
 from twisted_dispatcher.stores.sqlite.listening import Listeners
@@ -96,6 +97,7 @@ class SQLiteStore:
     time, and queries are answered; what is to be written is tried again for ten seconds, and fails
     with `StoreLocked` then.
 
+    :ivar chains: the chains that are in it.
     :ivar on_point: for tests: what is called at every crash point; see `stores.sqlite.ledger`.
     """
 
@@ -110,6 +112,7 @@ class SQLiteStore:
         self._desk = Desk(self._ledger, self._reader, name)
         self._writing = Gathering(self._desk.write, reactor, PATIENCE, self._closed, self._tell)
         self._reading = Gathering(self._desk.read, reactor, PATIENCE, self._closed, _nothing)
+        self.chains = SQLiteChains(self._writing, self._reading)
         others = connection if path is not None else None
         self._listeners = Listeners(self._writing, others)
 

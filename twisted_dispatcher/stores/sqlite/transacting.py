@@ -70,6 +70,23 @@ def transact(
     settlement = Settlement(claim.delivery_id, claim.event_id, claim.attempt, DONE)
     if not held_among(ledger, [(settlement, worker, now)]):
         return None, LOST
+    done = do_within(ledger, work, worker, now)
+    if isinstance(done, Failure):
+        return done
+    value, claims = done
+    (settled,) = settle_each(ledger, [(settlement, worker, now)])
+    return value, Settled(True, claims + settled.opened, settled.finished)
+
+
+def do_within(
+    ledger: Ledger, work: Callable[[Any], Any], worker: Worker, now: float
+) -> tuple[Any, tuple[Claim, ...]] | Failure:
+    """
+    Do some work as a part of the transaction, or leave nothing of it.
+
+    :return: what it has given, and what the worker is to run of the events that it has accepted;
+        or its failure.
+    """
     ledger.mark()
     transaction = Transaction(ledger, worker, now)
     try:
@@ -79,8 +96,7 @@ def transact(
     finally:
         transaction.end()
     ledger.keep()
-    (settled,) = settle_each(ledger, [(settlement, worker, now)])
-    return value, Settled(True, transaction.claims + settled.opened, settled.finished)
+    return value, transaction.claims
 
 
 def _undone(ledger: Ledger, error: BaseException) -> Failure:

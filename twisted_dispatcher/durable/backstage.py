@@ -1,0 +1,89 @@
+"""What other users of a dispatcher's store need of it: to accept events within their writes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+import attrs
+from twisted.internet.interfaces import IReactorTime
+
+from twisted_dispatcher.durable.codec import Codec
+from twisted_dispatcher.durable.departures import Departures
+from twisted_dispatcher.durable.keys import KeyMaker, due_at
+from twisted_dispatcher.durable.planning import Plan, Planner
+from twisted_dispatcher.durable.transactions import AcceptIn, Transaction
+from twisted_dispatcher.durable.worker import DeliveryWorker
+from twisted_dispatcher.interfaces import IStore
+from twisted_dispatcher.records import Accepted, Claim, NewEvent, Worker
+from twisted_dispatcher.registration.keywords import check_known
+
+
+@attrs.frozen(eq=False)
+class PlannedEvent:
+    """An event that is about to be stored: itself, to whom it goes, and how it is written down."""
+
+    event: Any
+    plan: Plan
+    new: NewEvent
+
+
+@attrs.frozen(eq=False)
+class Backstage:
+    """
+    The inner side of a durable dispatcher.
+
+    An event is written down with `write`, stored by whoever writes what belongs to it, in the same
+    transaction and for `acceptor`, and sets out with `set_out` after the commit.
+
+    :ivar clock: gives the dispatcher's clock.
+    """
+
+    store: IStore
+    codec: Codec
+    clock: Callable[[], IReactorTime]
+    keys: KeyMaker
+    _planner: Planner
+    _departures: Departures
+    _worker: DeliveryWorker
+    _accept_in: AcceptIn
+    _allowed: Callable[[], tuple[str, ...]]
+
+    @property
+    def acceptor(self) -> Worker:
+        """Whose events these are."""
+        return self._worker.acceptor
+
+    def now(self) -> float:
+        """Give the time, in seconds since the epoch."""
+        return float(self.clock().seconds())
+
+    def write(
+        self, event: Any, key: str | None, at: datetime | float | None, details: Mapping[str, Any]
+    ) -> PlannedEvent:
+        """
+        Write an event down and find out to whom it goes.
+
+        :raises NotEncodable, UnknownKeyword, InvalidKey, InvalidTime: as `accept_event` does.
+        """
+        given = dict(details)
+        check_known(given, self._allowed())
+        now = self.now()
+        key, due = self.keys.key_of(event, key, now), due_at(at, now)
+        body = self.codec.encode(event)
+        plan = self._planner.kept(given) or self._planner.plan(given)
+        new = NewEvent(key, body, plan.details, plan.lane, due, plan.deliveries)
+        return PlannedEvent(event, plan, new)
+
+    def set_out(self, accepted: Accepted, planned: PlannedEvent) -> None:
+        """Run what of a stored event is to be run here, in memory too."""
+        self._departures.set_out(planned.event, planned.plan, planned.new.due, accepted)
+
+    def run(self, claims: Iterable[Claim]) -> None:
+        """Run deliveries that the store has given to `acceptor`."""
+        self._worker.run(claims)
+
+    def transaction(self, store: Any) -> Transaction:
+        """Give a store's side of a transaction as handlers know it."""
+        return Transaction(store, self._accept_in)

@@ -1,0 +1,5 @@
+"""Chains in PostgreSQL; see `twisted_dispatcher.chainstore.IChainStore`."""
+
+from twisted_dispatcher.stores.postgresql.chains.store import PostgreSQLChains
+
+__all__ = ["PostgreSQLChains"]
