@@ -151,7 +151,7 @@ class PostgreSQLCrashTests(PostgreSQL, TestCase):
     async def until(self, condition: Any) -> None:
         """Wait for what threads bring about; trial's time limit ends it."""
         while not condition():
-            await deferLater(reactor, 0.002)  # type: ignore[arg-type]
+            await deferLater(reactor, 0.002)
 
     async def start(self, store: Any, ahead: float) -> Orders:
         """Start the daemon, whose clock is some seconds ahead."""
@@ -168,7 +168,7 @@ class PostgreSQLCrashTests(PostgreSQL, TestCase):
         chain = await orders.place(order)
         await orders.chains.run_chain(chain, callback=orders.callback)
         while (await store.counts())["open"]:
-            await deferLater(reactor, 0.002)  # type: ignore[arg-type]
+            await deferLater(reactor, 0.002)
 
     async def die(self, nth: int, order: str, ahead: float) -> str | None:
         """Live until a crash point is reached; give its name."""
@@ -184,8 +184,8 @@ class PostgreSQLCrashTests(PostgreSQL, TestCase):
 
     def silence(self, dispatcher: DurableDispatcher) -> None:
         """Let the timers of a dead process do nothing."""
-        for call in reactor.getDelayedCalls():  # type: ignore[attr-defined]
-            owner = getattr(call.func, "__self__", None)
+        for call in reactor.getDelayedCalls():
+            owner = getattr(getattr(call, "func", None), "__self__", None)
             if type(owner).__module__.startswith("twisted_dispatcher."):
                 call.cancel()
 
@@ -196,9 +196,9 @@ class PostgreSQLCrashTests(PostgreSQL, TestCase):
         chain = await orders.place(order)
         orders.chains.start(orders.callback)
         while (await orders.chains.get_chain(chain.id)).state != DONE:
-            await deferLater(reactor, 0.005)  # type: ignore[arg-type]
+            await deferLater(reactor, 0.005)
         while (await store.counts())["open"]:
-            await deferLater(reactor, 0.005)  # type: ignore[arg-type]
+            await deferLater(reactor, 0.005)
         await orders.chains.stop()
         await self.dispatcher.stop()
         await store.close()

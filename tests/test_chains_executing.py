@@ -434,7 +434,7 @@ class RunTests(ChainTestCase):
     def test_round_trips(self) -> None:
         """A loop that ends is none."""
 
-        def is_valid(self: Any) -> bool:
+        def is_valid(self: Any) -> Any:
             return self.chain.version < 10
 
         graph: Any = {NEW: [transition("A", "a")], "a": [transition("B", "a", is_valid)]}

@@ -50,7 +50,7 @@ class KillingTestCase(TestCase):
         arguments = [sys.executable, "-m", "tests.killing.chains", url, self.journal, str(orders)]
         root = str(Path(tests.__file__).parent.parent)
         environment = {**os.environ, "PYTHONPATH": root}
-        reactor.spawnProcess(nursery, sys.executable, arguments, environment)  # type: ignore[attr-defined]
+        reactor.spawnProcess(nursery, sys.executable, arguments, environment)
         self.addCleanup(self.close, nursery)
         return nursery
 
