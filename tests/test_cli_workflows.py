@@ -69,7 +69,7 @@ class WorkflowCommandTests(SynchronousTestCase):
 
     def test_graph_of_what_is_wrong(self) -> None:
         """What is wrong is not drawn."""
-        said = self.run_command("graph", self.written("[t"), status=1)
+        said = self.run_command("graph", self.written("[t]\nafter = 1\n"), status=1)
 
         self.assertIn("cannot be used until this is mended", said)
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from itertools import pairwise
 from typing import Any
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -155,6 +155,7 @@ class CheckTests(SynchronousTestCase):
         """A cascade that somebody also fires by hand says nothing about what was before it."""
         self.assertFound({"s": task("a"), "t": task("s", unless=["a"])}, triggers=["a", "s"])
 
+    @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
     @given(
         st.dictionaries(
             st.sampled_from("tuvw"),
@@ -177,6 +178,7 @@ class CheckTests(SynchronousTestCase):
 class CycleTests(SynchronousTestCase):
     """Finding cycles."""
 
+    @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
     @given(
         st.dictionaries(st.sampled_from("abcde"), st.sets(st.sampled_from("abcde")), min_size=5)
     )

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from unittest import mock
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -47,8 +47,8 @@ TASKS = {
 NAMES = st.text(min_size=1, max_size=8)
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=3),
-    max_leaves=6,
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(NAMES, inner, max_size=2),
+    max_leaves=4,
 )
 
 
@@ -257,7 +257,8 @@ class PlaceTests(SynchronousTestCase):
             },
         )
 
-    @given(st.dictionaries(NAMES, st.dictionaries(NAMES, VALUES, max_size=3), max_size=3))
+    @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @given(st.dictionaries(NAMES, st.dictionaries(NAMES, VALUES, max_size=2), max_size=3))
     def test_json(self, tasks: dict[str, dict[str, object]]) -> None:
         """Every task and directive of a JSON text is found, in the line in which it is written."""
         text = json.dumps(tasks, indent=1)

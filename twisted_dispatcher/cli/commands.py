@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 from twisted.internet.defer import Deferred
 from twisted.logger import globalLogBeginner
 
-from twisted_dispatcher.cli import options
+from twisted_dispatcher.cli import chains, options
 from twisted_dispatcher.cli.application import Setup
 from twisted_dispatcher.cli.complaints import Complaints
 from twisted_dispatcher.cli.inspecting import listing, show, why
@@ -19,14 +19,22 @@ from twisted_dispatcher.cli.options import command
 from twisted_dispatcher.cli.running import Run
 from twisted_dispatcher.cli.screen import ConsoleScreen
 from twisted_dispatcher.cli.sessions import session
-from twisted_dispatcher.cli.workflows import check_file, graph_file
+from twisted_dispatcher.cli.workflows import check
 from twisted_dispatcher.errors import DispatcherError
 from twisted_dispatcher.eventlogs import open_log
 from twisted_dispatcher.stores import open_store
 
 __all__ = ["command", "feed"]
 
-for _command in (listing, show, why, replay, skip, migrate, session, check_file, graph_file):
+_OF_CHAINS = (
+    chains.signal,
+    chains.disable,
+    chains.enable,
+    chains.resume,
+    chains.graph,
+    chains.plan,
+)
+for _command in (listing, show, why, replay, skip, migrate, check, session, *_OF_CHAINS):
     command.add_command(_command)
 
 

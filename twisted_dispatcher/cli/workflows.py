@@ -1,25 +1,25 @@
-"""The commands that look into configurations of trigger sessions: `check` and `graph`."""
+"""What the commands say of configurations of trigger sessions: `check`, and a part of `graph`."""
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Sequence
 from typing import Any
 
+from twisted_dispatcher import triggers
 from twisted_dispatcher.cli import options
+from twisted_dispatcher.cli.application import look_here
 from twisted_dispatcher.cli.options import command
 from twisted_dispatcher.cli.statuses import FAILED
 from twisted_dispatcher.errors import InvalidConfigurationFile
-from twisted_dispatcher.triggers import check, graph, load_configuration
+from twisted_dispatcher.triggers.files import read_configuration
 from twisted_dispatcher.triggers.tasks import task_fault
 
 
-@command.command("check")
+@command.command()
 @options.CONFIGURATION
 @options.FIRED
 @options.WITHOUT_CODE
-def check_file(path: str, fired: Sequence[str], without_code: bool) -> None:
+def check(path: str, fired: Sequence[str], without_code: bool) -> None:
     """
     Look for what is wrong, or odd, in the configuration of trigger sessions in FILE.
 
@@ -29,7 +29,7 @@ def check_file(path: str, fired: Sequence[str], without_code: bool) -> None:
     The exit status is 0 if nothing was found, and 1 otherwise.
     """
     configuration = _configuration(path, None if without_code else task_fault)
-    findings = check(configuration, fired or None)
+    findings = triggers.check(configuration, fired or None)
     for finding in findings:
         options.say(f"{path}: {finding}")
     if findings:
@@ -37,22 +37,25 @@ def check_file(path: str, fired: Sequence[str], without_code: bool) -> None:
     options.say(f"{path}: nothing is wrong with its {len(configuration)} tasks")
 
 
-@command.command("graph")
-@options.CONFIGURATION
-def graph_file(path: str) -> None:
-    """
-    Draw the configuration of trigger sessions in FILE, as a Mermaid flowchart.
+def is_of_sessions(given: Any) -> bool:
+    """Tell whether what was given is a file that can be read, and has tasks in it."""
+    if not isinstance(given, str):
+        return False
+    try:
+        tasks = read_configuration(given).tasks.values()
+    except (InvalidConfigurationFile, OSError):
+        return False
+    return any(isinstance(each, dict) and each.keys() & {"after", "run"} for each in tasks)
 
-    Round nodes are triggers, square ones tasks. A thick arrow is andEvery, a dotted one unless.
-    """
-    options.say(graph(_configuration(path, None)).rstrip())
+
+def drawn(path: str) -> str:
+    """Give the Mermaid text of a configuration; its code need not be there."""
+    return triggers.graph(_configuration(path, None)).rstrip()
 
 
 def _configuration(path: str, run_fault: Any) -> dict[str, Any]:
-    here = os.getcwd()
-    if here not in sys.path:
-        sys.path.insert(0, here)
+    look_here()
     try:
-        return load_configuration(path, run_fault)
+        return triggers.load_configuration(path, run_fault)
     except (InvalidConfigurationFile, OSError) as error:
         options.fail(error)
