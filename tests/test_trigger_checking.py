@@ -155,7 +155,7 @@ class CheckTests(SynchronousTestCase):
         """A cascade that somebody also fires by hand says nothing about what was before it."""
         self.assertFound({"s": task("a"), "t": task("s", unless=["a"])}, triggers=["a", "s"])
 
-    @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @settings(deadline=None, suppress_health_check=list(HealthCheck))
     @given(
         st.dictionaries(
             st.sampled_from("tuvw"),
@@ -178,7 +178,7 @@ class CheckTests(SynchronousTestCase):
 class CycleTests(SynchronousTestCase):
     """Finding cycles."""
 
-    @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @settings(deadline=None, suppress_health_check=list(HealthCheck))
     @given(
         st.dictionaries(st.sampled_from("abcde"), st.sets(st.sampled_from("abcde")), min_size=5)
     )

@@ -257,7 +257,7 @@ class PlaceTests(SynchronousTestCase):
             },
         )
 
-    @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @settings(deadline=None, suppress_health_check=list(HealthCheck))
     @given(st.dictionaries(NAMES, st.dictionaries(NAMES, VALUES, max_size=2), max_size=3))
     def test_json(self, tasks: dict[str, dict[str, object]]) -> None:
         """Every task and directive of a JSON text is found, in the line in which it is written."""
