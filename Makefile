@@ -4,28 +4,41 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+# Those whose tests are made for every store; on PostgreSQL only here, as they take some minutes.
+SERVER_TESTS = $$(grep -lE 'ON_SERVERS|on_stores' tests/test_*.py | sed 's|/|.|; s|\.py$$||')
 TRIAL := -m twisted.trial --temp-directory=build/trial
+WHAT ?= in_memory
 DEMO_LOG := build/demo/helpdesk.xes.gz
+DEMO_STORE := sqlite:///build/demo/helpdesk.db
 
 # One pip at a time may change the environment.
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
 
-.PHONY: help demo test lint format types layers coverage docs changelog wheel benchmark clean
+.PHONY: help demo test test-servers lint format types layers coverage docs changelog wheel benchmark clean
 
 help: ## List what can be made.
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | while IFS="$$(printf '\t')" read -r target what; \
-	do printf '  make %-10s %s\n' "$$target" "$$what"; done
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | while IFS="$$(printf '\t')" read -r target what; \
+	do printf '  make %-12s %s\n' "$$target" "$$what"; done
 
 demo: $(VENV)/.with-cli $(DEMO_LOG) ## Feed a made-up helpdesk's log to the example application.
-	@echo "==> feeding $(DEMO_LOG) to examples/helpdesk.py"
-	@$(BIN)/twisted-dispatcher feed $(DEMO_LOG) --app examples.helpdesk:setup
+	@echo "==> feeding $(DEMO_LOG) to examples/helpdesk.py, durably: a second time nothing is new"
+	@$(BIN)/twisted-dispatcher feed $(DEMO_LOG) --app examples.helpdesk:setup --store $(DEMO_STORE)
+	@echo "==> what is stored in $(DEMO_STORE)"
+	@$(BIN)/twisted-dispatcher list counts --store $(DEMO_STORE)
+	@$(BIN)/twisted-dispatcher list events --store $(DEMO_STORE) --limit 3
+	@$(BIN)/twisted-dispatcher list deliveries --store $(DEMO_STORE) --limit 5
 
 test: $(VENV)/.with-test ## Run the tests.
 	@echo "==> running the tests"
 	@mkdir -p build
 	@$(BIN)/python $(TRIAL) tests
+
+test-servers: $(VENV)/.with-test ## Run the tests of durable dispatch on PostgreSQL.
+	@echo "==> running the tests of durable dispatch on PostgreSQL"
+	@mkdir -p build
+	@TWISTED_DISPATCHER_TEST_SERVERS=all $(BIN)/python $(TRIAL) $(SERVER_TESTS)
 
 lint: $(VENV)/.with-lint ## Check the style of the code.
 	@echo "==> checking the style"
@@ -65,9 +78,9 @@ wheel: $(VENV)/.with-release ## Build the source distribution, and the wheel fro
 	@$(BIN)/python -m build --outdir build/dist . >build/wheel.log 2>&1 || { cat build/wheel.log; exit 1; }
 	@ls build/dist
 
-benchmark: $(VENV)/.with-benchmark ## Measure dispatching in memory against other libraries.
+benchmark: $(VENV)/.with-benchmark ## Measure against other libraries: WHAT=in_memory, durable or chains.
 	@echo "==> measuring"
-	@$(BIN)/python -m tests.benchmarks.in_memory
+	@$(BIN)/python -m tests.benchmarks.$(WHAT)
 
 clean: ## Remove everything that was made.
 	rm -rf build dist $(VENV) .tox *.egg-info _trial_temp*

@@ -8,7 +8,7 @@ may follow on what, is found in the log itself: the chains' graph is what proces
 directly-follows graph. At the end it is told how many tickets are in which state, by the store,
 and by counting the last activity of each ticket in the log; the two must be equal.
 
-A run that was ended goes on where it was when it is started again: the version of a chain is the
+A run that was killed goes on where it was when it is started again: the version of a chain is the
 number of transitions that it has made.
 """
 
@@ -23,15 +23,25 @@ from typing import Any, Final
 
 import attrs
 from twisted.internet.defer import Deferred, gatherResults
-from twisted.internet.task import Cooperator, react
+from twisted.internet.task import Cooperator, deferLater, react
 
 from twisted_dispatcher import DurableDispatcher, open_store
-from twisted_dispatcher.chains import NEW, ChainDispatcher, Transition
+from twisted_dispatcher.chains import (
+    NEW,
+    Chain,
+    ChainDispatcher,
+    ChainLocked,
+    ChainResult,
+    Transition,
+)
+from twisted_dispatcher.errors import DispatcherError
 from twisted_dispatcher.eventlogs import BadLine, open_log
 from twisted_dispatcher.interfaces import IStore
 
 CASE: Final = "case:concept:name"
 CHAIN_TYPE: Final = "ticket"
+# So many seconds after a run was killed, the next one can go on with what it had locked.
+LEASE: Final = 10.0
 
 # What was done to each ticket, in order.
 Tickets = Mapping[str, list[str]]
@@ -104,9 +114,11 @@ async def drive(store: IStore, tickets: Tickets, at_once: int = 100, clock: Any 
         chain_configs=chain_configs(tickets),
         requests_by="helpdesk log",
         dispatcher=dispatcher,
+        lease=LEASE,
     )
     moves: Counter[str] = Counter()
-    ways = (Deferred.fromCoroutine(_go(chains, *each, moves)) for each in tickets.items())
+    later = clock or _reactor()
+    ways = (Deferred.fromCoroutine(_go(chains, *each, moves, later)) for each in tickets.items())
     await _all_of(ways, at_once, clock)
     stored = await chains.counts()
     await dispatcher.stop()
@@ -115,15 +127,32 @@ async def drive(store: IStore, tickets: Tickets, at_once: int = 100, clock: Any 
 
 
 async def _go(
-    chains: ChainDispatcher, ticket: str, activities: list[str], moves: Counter[str]
+    chains: ChainDispatcher, ticket: str, activities: list[str], moves: Counter[str], clock: Any
 ) -> None:
     """Let one ticket go on from where it is."""
     chain = await chains.get_or_create_chain([("ticket", ticket)])
     for activity in activities[chain.version :]:
-        result = await chains.execute_chain(chain, initial_context={"activity": activity})
+        result = await _executed(chains, chain, activity, clock)
         if result.state != activity:
             raise RuntimeError(f"ticket {ticket} is {result.state} and not {activity}")
         moves[activity] += 1
+
+
+async def _executed(
+    chains: ChainDispatcher, chain: Chain, activity: str, clock: Any
+) -> ChainResult:
+    """Make a move, as soon as a run that was killed has it locked no more."""
+    while True:
+        try:
+            return await chains.execute_chain(chain, initial_context={"activity": activity})
+        except ChainLocked:
+            await deferLater(clock, 1.0)
+
+
+def _reactor() -> Any:
+    from twisted.internet import reactor
+
+    return reactor
 
 
 def _all_of(ways: Iterable[Deferred[None]], at_once: int, clock: Any) -> Deferred[Any]:
@@ -151,16 +180,24 @@ def text_of(report: Report) -> str:
 
 async def main(reactor: Any, log: str, store_url: str, at_once: int, graph: bool) -> None:
     """Drive the tickets of a log, and tell what came of it."""
-    store = open_store(store_url)
     try:
-        report = await drive(store, read_tickets(log), at_once)
-    finally:
-        await store.close()
+        report = await _driven(log, store_url, at_once)
+    except (DispatcherError, OSError) as error:
+        raise SystemExit(f"helpdesk_chains: {error}") from error
     print(text_of(report), end="")
     if graph:
         print(f"\n{report.graph}", end="")
     if report.stored != report.expected:
         raise SystemExit(1)
+
+
+async def _driven(log: str, store_url: str, at_once: int) -> Report:
+    tickets = read_tickets(log)
+    store = open_store(store_url)
+    try:
+        return await drive(store, tickets, at_once)
+    finally:
+        await store.close()
 
 
 def _arguments() -> argparse.Namespace:

@@ -74,8 +74,11 @@ class ReadingTests(SynchronousTestCase):
         self.assertTrue(found.is_end(DONE))
 
     def test_unknown_state_has_no_way_on(self) -> None:
-        """No transition leaves a state that is not known."""
-        self.assertEqual((), configuration_of("cart", SOUND).transitions_of("lost"))
+        """No transition leaves a state that is not known, and yet it is no end."""
+        found = configuration_of("cart", SOUND)
+
+        self.assertEqual((), found.transitions_of("lost"))
+        self.assertFalse(found.is_end("lost"))
 
     def test_state_without_transitions_is_an_end(self) -> None:
         """A state that is listed without transitions is an end."""

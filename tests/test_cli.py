@@ -317,6 +317,8 @@ class WholeRunTests(SynchronousTestCase):
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
+            # It is ignored by what is started in a shell's background, and so by its children.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         self.addCleanup(process.kill)
         assert process.stdin is not None and process.stdout is not None

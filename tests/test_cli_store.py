@@ -293,7 +293,7 @@ class ShowTests(FilledCase):
         for name in ("nothing", "99", "9" * 40):
             said = self.ask("show", name, status=1)
 
-            self.assertIn(f"'{name}': `twisted-dispatcher list events`", said)
+            self.assertIn(f"'{name}', and no delivery or chain the id: `twisted-", said)
 
 
 class WhyTests(FilledCase):
@@ -329,8 +329,8 @@ class WhyTests(FilledCase):
 
     def test_unknown(self) -> None:
         """What is not there is an error with the cure."""
-        self.assertIn("no event has the key 'x': ", self.ask("why", "x", status=1))
-        self.assertIn("and no delivery the id", self.ask("why", "99", status=1))
+        self.assertIn("no event has the key 'x', ", self.ask("why", "x", status=1))
+        self.assertIn("and no delivery or chain", self.ask("why", "99", status=1))
         self.assertIn("list events", self.ask("why", "9" * 40, status=1))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import json.encoder
 import subprocess
 import sys
 from collections import Counter, OrderedDict, defaultdict, namedtuple
@@ -25,6 +26,7 @@ from twisted.trial.unittest import SynchronousTestCase
 import twisted_dispatcher
 from tests.encoded import likeness, values
 from twisted_dispatcher import Event
+from twisted_dispatcher.durable import writing
 from twisted_dispatcher.durable.codec import Codec
 from twisted_dispatcher.durable.forms import MAX_DEPTH
 from twisted_dispatcher.errors import DispatcherError, NotDecodable, NotEncodable
@@ -483,3 +485,35 @@ class DecodingTests(CodecTestCase):
     def test_too_deep(self) -> None:
         """A text that nests without end is refused."""
         self.assertUnreadable("[1," + "[" * 200_000)
+
+
+class EncoderTests(SynchronousTestCase):
+    """The encoder that is kept, against the one of the json module that is made anew."""
+
+    PLAIN: tuple[Any, ...] = (
+        *(None, True, 0, -1, 10**30, 1.5, 1e300, "", "a", '\u1234 \U0001f600 \x00 " \\', [], {}),
+        [1, [2.0, {"a": None, "b": [False]}], "c"],
+        {"number": 12345, "text": "b", "deep": {"c": [{"d": {}}]}},
+    )
+
+    def test_same(self) -> None:
+        """Both write the same, whether or not the json module is compiled."""
+        plain = json.JSONEncoder(separators=(",", ":")).encode
+        kept = writing._kept_encoder()
+        self.patch(json.encoder, "c_make_encoder", None)
+        for encode in (kept, writing._kept_encoder()):
+            for value in self.PLAIN:
+                self.assertEqual(plain(value), encode(value))
+            for wrong in (float("nan"), float("inf"), [float("-inf")]):
+                self.assertRaises(ValueError, encode, wrong)
+
+    def test_plain_dict(self) -> None:
+        """A dict is written as it is only if everything in it is what JSON has."""
+        for value in ({"a": 1, "b": None, "c": "d", "e": 1.5, "f": True}, {}):
+            self.assertTrue(writing._is_plain(value))
+        others: tuple[Any, ...] = (
+            *({1: "a"}, {"$": "a"}, {"a": []}, {"a": Text("b")}, {Text("a"): 1}, {"a": b""}),
+            *(OrderedDict(a=1), [], "a", None),
+        )
+        for value in others:
+            self.assertFalse(writing._is_plain(value), value)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from twisted.internet.defer import gatherResults
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.dispatching import Problem
-from tests.durable import DurableTests, attempts, file_of, on_stores
+from tests.durable import ON_SERVERS, DurableTests, attempts, on_stores
 from tests.killing.shop import KEYWORDS, Call, Shop, complaints
+from tests.postgresql import PostgreSQL
 from twisted_dispatcher import DurableDispatcher, HandlerOptions, errors
 from twisted_dispatcher.testing.clocked import NeverSettled
 from twisted_dispatcher.testing.crashes import (
@@ -23,6 +26,11 @@ from twisted_dispatcher.testing.crashes import (
     crash_everywhere,
 )
 from twisted_dispatcher.testing.stores.crashes import CrashPoint, ProcessDied
+
+if TYPE_CHECKING:
+    _TestCase = SynchronousTestCase
+else:
+    _TestCase = object
 
 # The orders that are accepted, all by one user, and after how many seconds they are due.
 ORDERS = {"order 1": 0.0, "order 2": 0.3}
@@ -36,29 +44,48 @@ def act(dispatcher: DurableDispatcher) -> Any:
     )
 
 
-def check(calls: list[Call], path: str, said: str) -> None:
+def query_of_file(path: str) -> Callable[[str], list[Any]]:
+    """Give what asks the database in a file."""
+
+    def query(sql: str) -> list[Any]:
+        with closing(sqlite3.connect(path)) as connection:
+            return connection.execute(sql).fetchall()
+
+    return query
+
+
+def check(calls: list[Call], query: Callable[[str], list[Any]], said: str) -> None:
     """Raise an error unless everything was handled as it was promised."""
-    with closing(sqlite3.connect(path)) as connection:
-        found = list(
-            complaints(
-                dict.fromkeys(ORDERS, "bob"), calls, lambda sql: connection.execute(sql).fetchall()
-            )
-        )
+    found = list(complaints(dict.fromkeys(ORDERS, "bob"), calls, query))
     if found:
         raise AssertionError("\n".join([said, *found, *map(str, calls)]))
 
 
-class CrashPointTests(SynchronousTestCase):
-    """Crashes at every crash point, with a restart after them."""
+class CrashPoints(_TestCase):
+    """
+    Crashes at every crash point, with a restart after them.
+
+    :cvar every: one of so many points is tried.
+    """
+
+    every: ClassVar[int] = 1
 
     def setUp(self) -> None:
         """Have a list of all calls of handlers."""
         self.calls: list[Call] = []
 
-    def new_path(self) -> str:
-        """Give a new file, without a past."""
+    def make_place(self) -> str:
+        """Give the path or the URL of an empty store."""
+        raise NotImplementedError
+
+    def query(self, crash: Crashed) -> Callable[[str], list[Any]]:
+        """Give what asks the database."""
+        raise NotImplementedError
+
+    def new_place(self) -> str:
+        """Give a new store, without a past."""
         self.calls.clear()
-        return str(self.mktemp())
+        return self.make_place()
 
     def open_shop(self, dispatcher: DurableDispatcher) -> None:
         """Register the handlers of a new process."""
@@ -67,24 +94,67 @@ class CrashPointTests(SynchronousTestCase):
     def crashes(self, **options: Any) -> Iterator[Crashed]:
         """Crash everywhere."""
         options["order_by"] = ("user",)
-        return crash_everywhere(self.new_path, KEYWORDS, self.open_shop, act, **options)
+        return crash_everywhere(self.new_place, KEYWORDS, self.open_shop, act, **options)
 
     def test_every_point(self) -> None:
         """Wherever a process dies, the next one finishes what it began, and doubles nothing."""
         points = []
-        for crash in self.crashes():
+        for crash in self.crashes(every=self.every):
             points.append(crash.point)
-            check(self.calls, crash.path, f"crashed at point {crash.number}, {crash.point}")
+            check(self.calls, self.query(crash), f"crashed at point {crash.number}, {crash.point}")
 
         self.assertIsNone(points[-1])
-        self.assertTrue(len(points) > 100, points)
-        self.assertTrue({"before commit", "after commit", "after begin"} < set(points), points)
+        self.assertTrue(len(points) > 100 / self.every, points)
+        self.assertTrue(
+            {"before commit", "after commit", "after begin"} < set(points) or self.every > 1,
+            points,
+        )
 
     def test_two_crashes(self) -> None:
         """That holds as well if the next process dies in turn, at any of its own points."""
-        for crash in self.crashes(then_at=lambda number: 1 + number * 7 % 61):
+        for crash in self.crashes(
+            every=2 * self.every - 1, then_at=lambda number: 1 + number * 7 % 61
+        ):
             said = f"crashed at point {crash.number}, {crash.point}, and once more"
-            check(self.calls, crash.path, said)
+            check(self.calls, self.query(crash), said)
+
+
+class CrashPointsOnSQLiteTests(CrashPoints, SynchronousTestCase):
+    """On SQLite files."""
+
+    def make_place(self) -> str:
+        """Give the path of a new file."""
+        return str(self.mktemp())
+
+    def query(self, crash: Crashed) -> Callable[[str], list[Any]]:
+        """Give what asks the database."""
+        return query_of_file(crash.path)
+
+
+class CrashPointsOnPostgreSQLTests(CrashPoints, PostgreSQL, SynchronousTestCase):
+    """
+    On PostgreSQL, where a life takes longer: not every point is tried every time.
+
+    All of them are, in some minutes, with TWISTED_DISPATCHER_TEST_CRASHES=all.
+    """
+
+    every = 1 if os.environ.get("TWISTED_DISPATCHER_TEST_CRASHES") == "all" else 7
+
+    def setUp(self) -> None:
+        """Have a schema, which does not wait for the disk: no machine dies in a test."""
+        super().setUp()
+        self.make_schema()
+        self.place = self.careless_url()
+
+    def make_place(self) -> str:
+        """Empty the schema."""
+        self.sql.execute("SET client_min_messages = warning")
+        self.sql.execute(f"DROP SCHEMA {self.schema} CASCADE; CREATE SCHEMA {self.schema}")
+        return self.place
+
+    def query(self, crash: Crashed) -> Callable[[str], list[Any]]:
+        """Give what asks the database."""
+        return lambda sql: self.sql.execute(sql).fetchall()
 
 
 class HelperTests(SynchronousTestCase):
@@ -178,16 +248,22 @@ class HelperTests(SynchronousTestCase):
 class Stumbling(CrashPoint):
     """Has what is done at one point fail, once; the process lives on."""
 
+    def __init__(self, nth: int, mishap: Exception) -> None:
+        super().__init__(nth)
+        self._mishap = mishap
+
     def __call__(self, point: str) -> None:
         """Pass a point, or fail there."""
         try:
             super().__call__(point)
         except ProcessDied:
-            raise sqlite3.OperationalError("disk I/O error") from None
+            raise self._mishap from None
 
 
 class StumblingTests(DurableTests):
     """Statements and commits that fail at every point in turn, in a process that lives on."""
+
+    timeout = 600
 
     async def accepted(self, dispatcher: DurableDispatcher, key: str) -> None:
         """Accept an order, again and again until it is accepted."""
@@ -201,9 +277,10 @@ class StumblingTests(DurableTests):
 
     async def test_every_point(self) -> None:
         """Whatever statement or commit fails, once, everything is handled as it was promised."""
+        every = 7 if ON_SERVERS else 1
         number = passed = 1
         while number <= passed:
-            calls, stumbling = list[Call](), Stumbling(number)
+            calls, stumbling = list[Call](), Stumbling(number, self.backend.mishap())
             self.url = self.backend.new_url(self)
             link = self.connect()
             link.store.on_point = stumbling  # type: ignore[attr-defined]
@@ -216,10 +293,11 @@ class StumblingTests(DurableTests):
             await self.result(dispatcher.stop())
 
             said = f"failed at point {number}, {stumbling.passed[number - 1 : number]}"
-            check(calls, str(file_of(self.url)), said)
+            check(calls, partial(self.backend.query, self.url), said)
             link.cut()
+            await link.store.close()
             self.flushLoggedErrors(errors.StoreUnavailable)
-            number, passed = number + 1, len(stumbling.passed)
+            number, passed = number + every, len(stumbling.passed)
         self.assertTrue(number > 80, number)
 
 

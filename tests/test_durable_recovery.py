@@ -37,7 +37,7 @@ class RestartTests(DurableTests):
     def setup(self, dispatcher: DurableDispatcher) -> None:
         """Register a handler for each phase, the second of which waits."""
         self.add(dispatcher, noting(self.log, "before"), "before", name="before")
-        self.add(dispatcher, self.slow, "during", name="slow")
+        self.add(dispatcher, self.slow, "during", name="slow", retry=attempts(11))
         self.add(dispatcher, noting(self.log, "during"), "during", name="during")
         self.add(dispatcher, noting(self.log, "after"), "after", name="after")
 
@@ -117,7 +117,7 @@ class RestartTests(DurableTests):
         self.flushLoggedErrors(Problem)
 
     async def test_killed_again_and_again(self) -> None:
-        """An event gets to its end over any number of kills."""
+        """An event gets to its end over any number of kills, if its attempts are as many."""
         process = await self.process(self.setup)
         await self.result(process.dispatcher.accept_event("event"))
         for _ in range(10):
@@ -129,6 +129,158 @@ class RestartTests(DurableTests):
 
         self.assertEqual(["before", "during", "after"], self.log)
         self.assertEqual(11, len(self.slow.events))
+
+
+class PoisonTests(DurableTests):
+    """Handlers in whose attempts the worker dies."""
+
+    async def kills(self, slow: Waiting, count: int, **options: Any) -> Process:
+        """Accept an event, and kill so many processes while its handler runs."""
+
+        def setup(dispatcher: DurableDispatcher) -> None:
+            self.add(dispatcher, slow, "before", name="slow", **options)
+            self.add(dispatcher, Recorder(), "after", name="later")
+
+        process = await self.process(setup)
+        await self.result(process.dispatcher.accept_event("event"))
+        for _ in range(count):
+            self.kill(process)
+            await self.pass_time(LEASE + 1)
+            process = await self.process(setup)
+            await self.quiet()
+        return process
+
+    async def test_dead(self) -> None:
+        """When the worker died in every attempt, the delivery is dead, and the event goes on."""
+        slow = Waiting()
+        process = await self.kills(slow, 3, retry=attempts(3))
+        await self.until_settled(process.dispatcher)
+
+        self.assertEqual(3, len(slow.events))
+        delivery = await self.delivery(process.dispatcher, status="dead")
+        self.assertEqual("its worker died in attempt 3 (exit unknown)", delivery.error)
+        self.assertEqual(
+            {"slow": "dead", "later": "done"}, await self.statuses(process.dispatcher)
+        )
+        (failure,) = self.flushLoggedErrors(errors.DeliveryDied)
+        self.assertIn("its worker died in attempt 3", str(failure.value))
+
+    async def test_once(self) -> None:
+        """With one attempt, the first death is the end."""
+        slow = Waiting()
+        process = await self.kills(slow, 1, retry=ONCE)
+        await self.until_settled(process.dispatcher)
+
+        self.assertEqual(1, len(slow.events))
+        delivery = await self.delivery(process.dispatcher, handler="slow")
+        self.assertEqual("dead", delivery.status)
+        self.flushLoggedErrors(errors.DeliveryDied)
+
+    async def test_last_attempt(self) -> None:
+        """The last attempt is made, and may go well."""
+        slow = Waiting()
+        process = await self.kills(slow, 2, retry=attempts(3))
+        slow.pending[-1].callback(None)
+        await self.until_settled(process.dispatcher)
+
+        delivery = await self.delivery(process.dispatcher, handler="slow")
+        self.assertEqual(("done", None), (delivery.status, delivery.error))
+
+    async def test_neighbours(self) -> None:
+        """What stood beside a deadly handler is run again by itself, and comes to its end."""
+        calls: list[str] = []
+        running: list[Process] = []
+
+        def deadly(event: Any) -> None:
+            calls.append("deadly")
+            self.kill(running[-1])
+
+        def setup(dispatcher: DurableDispatcher) -> None:
+            self.add(dispatcher, deadly, name="deadly", spec={"kind": 3}, retry=attempts(3))
+            for name in "abc":
+                self.add(dispatcher, noting(calls, name), name=name, retry=attempts(4))
+
+        async def born() -> None:
+            link = self.connect()
+            dispatcher = self.make("kind", link=link)
+            running.append(Process(dispatcher, link))
+            setup(dispatcher)
+            dispatcher.start()
+            await self.pass_time(LEASE + 1)
+
+        producer = await self.process(lambda dispatcher: None, "kind", worker=False)
+        for kind in range(6):
+            await self.result(producer.dispatcher.accept_event(kind, kind=kind))
+        for _ in range(4):
+            await born()
+        await self.until_settled(running[-1].dispatcher)
+
+        self.assertEqual(3, calls.count("deadly"))
+        found = await self.result(running[-1].dispatcher.deliveries(status="dead"))
+        self.assertEqual(["deadly"], [each.handler for each in found])
+        self.flushLoggedErrors(errors.DeliveryDied)
+
+    async def test_replayed(self) -> None:
+        """A delivery that is replayed has all of its attempts again."""
+        slow = Waiting()
+        process = await self.kills(slow, 2, retry=attempts(2))
+        await self.until_settled(process.dispatcher)
+        dead = await self.delivery(process.dispatcher, status="dead")
+        self.flushLoggedErrors(errors.DeliveryDied)
+        await self.result(process.dispatcher.replay(dead.id))
+        await self.quiet()
+        slow.pending[-1].errback(Problem())
+        await self.pass_time(2)
+        slow.pending[-1].callback(None)
+        await self.until_settled(process.dispatcher)
+
+        self.assertEqual(4, len(slow.events))
+        self.assertEqual("done", (await self.delivery(process.dispatcher, handler="slow")).status)
+        self.flushLoggedErrors(Problem)
+
+    async def test_stopped(self) -> None:
+        """What stop() gave back has used up no attempt."""
+        slow = Waiting()
+
+        def setup(dispatcher: DurableDispatcher) -> None:
+            self.add(dispatcher, slow, name="slow", retry=attempts(2))
+
+        process = await self.process(setup, drain=1.0)
+        await self.result(process.dispatcher.accept_event("event"))
+        for _ in range(5):
+            await self.result(process.dispatcher.stop())
+            process = await self.process(setup, drain=1.0)
+            await self.quiet()
+        slow.pending[-1].errback(Problem())
+        await self.pass_time(2)
+        slow.pending[-1].callback(None)
+        await self.until_settled(process.dispatcher)
+
+        delivery = await self.delivery(process.dispatcher)
+        self.assertEqual(("done", 7), (delivery.status, delivery.attempts))
+        self.flushLoggedErrors(Problem)
+
+    async def test_store_away(self) -> None:
+        """That a delivery is dead is stored when the store is back, if it was away."""
+        slow = Waiting()
+        process = await self.kills(slow, 2, retry=attempts(3))
+        self.kill(process)
+        await self.pass_time(LEASE + 1)
+        link = self.connect()
+        link.hold("delivery")
+        dispatcher = self.make(link=link)
+        self.add(dispatcher, slow, "before", name="slow", retry=attempts(3))
+        self.add(dispatcher, Recorder(), "after", name="later")
+        await self.start(dispatcher)
+        await self.quiet()
+        link.away = errors.StoreUnavailable("away")
+        link.release()
+        await self.pass_time(3)
+        link.away = None
+        await self.until_settled(dispatcher)
+
+        self.assertEqual({"slow": "dead", "later": "done"}, await self.statuses(dispatcher))
+        self.flushLoggedErrors(errors.DeliveryDied, errors.StoreUnavailable)
 
 
 class LeaseTests(DurableTests):
@@ -191,7 +343,7 @@ class LeaseTests(DurableTests):
     async def test_late_failure(self) -> None:
         """A failure that comes late changes nothing either."""
         slow, other = Waiting(), Recorder()
-        first, second = await self.two(slow, other, retry=ONCE)
+        first, second = await self.two(slow, other, retry=attempts(2))
         await self.result(first.dispatcher.accept_event("event"))
         first.link.hold()
         await self.pass_time(2 * LEASE)
@@ -509,6 +661,28 @@ class OrphanTests(DurableTests):
         self.assertEqual(["event"], slow.events)
         self.assertEqual([], [each for each in log if each.get("handler") == "missing"])
         self.assertEqual([], await self.result(process.dispatcher.deliveries("dead")))
+
+
+class WhyTests(DurableTests):
+    """What a dispatcher knows of handlers that are not registered."""
+
+    async def test_missing(self) -> None:
+        """Deliveries that wait for a handler nobody has registered are told of, since when."""
+        first = await self.process(partial(self.add, function=only_elsewhere, name="elsewhere"))
+        await self.result(first.dispatcher.accept_event("event", at=EPOCH + 30))
+        await self.result(first.dispatcher.stop())
+        other = await self.process(lambda dispatcher: None)
+        await self.pass_time(2 * LEASE)
+
+        (verdict,) = other.dispatcher.why()
+        self.assertEqual(("elsewhere", False), (verdict.name, verdict.runs))
+        self.assertIn("deliveries wait for it since 2027-01-15T08:00:30+00:00", str(verdict))
+
+        self.add(other.dispatcher, Recorder(), name="elsewhere")
+        self.assertEqual([True], [each.runs for each in other.dispatcher.why()])
+        await self.until_settled(other.dispatcher)
+        await self.pass_time(LEASE)
+        self.assertEqual([True], [each.runs for each in other.dispatcher.why()])
 
 
 class StoreAwayTests(DurableTests):
@@ -840,5 +1014,16 @@ def only_elsewhere(event: Any) -> None:
     """Do nothing, in another process."""
 
 
-for _tests in (RestartTests, LeaseTests, StopTests, OrphanTests, StoreAwayTests, ClockTests):
+for _tests in (
+    *(
+        RestartTests,
+        PoisonTests,
+        LeaseTests,
+        StopTests,
+        OrphanTests,
+        WhyTests,
+        StoreAwayTests,
+        ClockTests,
+    ),
+):
     globals().update(on_stores(_tests, that_outlive=True))

@@ -25,9 +25,11 @@ from tests.strategies import PHASES
 from twisted_dispatcher import DurableDispatcher, HandlerOptions, RetryPolicy, open_store
 from twisted_dispatcher.durable.rules import (
     LONGEST_ERROR,
+    after_exhaustion,
     after_failure,
     after_success,
     given_back,
+    is_exhausted,
     traceback_of,
 )
 from twisted_dispatcher.records import DEAD, DONE, PENDING, RETRYING, RUNNING, Claim, Settlement
@@ -73,6 +75,8 @@ class DeliveryMachine(RuleBasedStateMachine):
         self.stops = stops
         self.now = 1000.0
         self.status, self.attempt, self.due = PENDING, 0, self.now
+        # How many attempts do not count, and how many that do are over.
+        self.excused = self.spent = 0
         self.error: str | None = None
         self.claims: list[Claim] = []
         self.ended: list[Settlement] = []
@@ -88,15 +92,34 @@ class DeliveryMachine(RuleBasedStateMachine):
         """A worker claims what is due."""
         self.attempt += 1
         self.status = RUNNING
-        self.claims.append(
-            Claim(7, 3, "key", "handler", "during", 1, self.attempt, "body", "details")
+        claim = Claim(
+            *(7, 3, "key", "handler", "during", 1, self.attempt, "body", "details"), self.excused
         )
+        # What died or failed is what counts.
+        assert claim.counted == self.spent + 1
+        assert is_exhausted(claim, self.policy) == (self.spent >= self.policy.max_attempts)
+        if is_exhausted(claim, self.policy):
+            self.settle(claim, after_exhaustion(claim, self.stops))
+            assert self.status == DEAD
+            assert self.error == f"died in {self.attempt - 1}"
+        else:
+            self.claims.append(claim)
 
     @precondition(lambda self: self.status == RUNNING)
     @rule()
     def die(self) -> None:
         """The worker dies, and others give the delivery back."""
         self.status, self.due = PENDING, self.now
+        self.spent += 1
+        self.error = f"died in {self.attempt}"
+
+    @rule()
+    @precondition(lambda self: self.status in (DONE, DEAD))
+    def replay(self) -> None:
+        """Somebody has the delivery run again: its attempts begin anew."""
+        self.status, self.due = PENDING, self.now
+        self.excused, self.spent = self.attempt, 0
+        self.ended.clear()
 
     @precondition(lambda self: self.claims)
     @rule(data=st.data())
@@ -127,8 +150,8 @@ class DeliveryMachine(RuleBasedStateMachine):
         )
         assert settlement.error is not None
         assert why in settlement.error
-        if claim.attempt < self.policy.max_attempts:
-            self.check_retry(claim.attempt, settlement)
+        if claim.counted < self.policy.max_attempts:
+            self.check_retry(claim.counted, settlement)
         else:
             assert (settlement.status, settlement.due) == (DEAD, None)
             assert settlement.stops == self.stops
@@ -152,7 +175,9 @@ class DeliveryMachine(RuleBasedStateMachine):
         assert settlement.attempt == claim.attempt
         if self.status != RUNNING or settlement.attempt != self.attempt:
             return
-        self.status, self.error = settlement.status, settlement.error
+        self.status, self.error = settlement.status, settlement.error or self.error
+        self.excused += settlement.status == PENDING
+        self.spent += settlement.status in (RETRYING, DEAD) and settlement.error is not None
         if settlement.due is not None:
             self.due = settlement.due
         if settlement.status in (DONE, DEAD):
@@ -165,9 +190,9 @@ class DeliveryMachine(RuleBasedStateMachine):
             return
         assert len(self.ended) == (self.status in (DONE, DEAD))
         if self.status == DEAD:
-            assert self.attempt >= self.policy.max_attempts
+            assert self.spent == self.policy.max_attempts
         if self.status == RETRYING:
-            assert self.attempt < self.policy.max_attempts
+            assert self.spent < self.policy.max_attempts
 
 
 class DeliveryRulesTests(SynchronousTestCase):

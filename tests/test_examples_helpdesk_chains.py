@@ -9,10 +9,11 @@ from pathlib import Path
 
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
-from twisted.trial.unittest import SynchronousTestCase
+from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from examples import generate_log
 from examples.helpdesk_chains import Report, Tickets, drive, read_tickets, text_of
+from tests.postgresql import PostgreSQL
 from twisted_dispatcher.interfaces import IStore
 from twisted_dispatcher.stores import open_store
 from twisted_dispatcher.testing import pump
@@ -73,6 +74,20 @@ class HelpdeskChainsTests(SynchronousTestCase):
         self.assertEqual(sum(map(len, self.tickets.values())), first.moves + second.moves)
         self.assertEqual(last_activities(self.log), second.stored)
 
+    def test_what_the_dead_have_left(self) -> None:
+        """A chain that a dead run has locked goes on when the lock has ended."""
+        some = dict(list(self.tickets.items())[:1])
+        self.drive({name: each[:1] for name, each in some.items()})
+        chains = getattr(self.store, "chains")  # noqa: B009
+        (chain,) = pump(self.clock, chains.chains("ticket"))
+        now = self.clock.seconds()
+        pump(self.clock, chains.lock(chain.id, now + 7, now))
+
+        report = self.drive(some)
+
+        self.assertEqual(report.expected, report.stored)
+        self.assertGreaterEqual(self.clock.seconds(), now + 7)
+
     def test_text(self) -> None:
         """The report says how many chains are in which state, and that the counts are equal."""
         report = self.drive()
@@ -80,3 +95,24 @@ class HelpdeskChainsTests(SynchronousTestCase):
         self.assertIn(f"{report.moves} moves of 60 chains", text_of(report))
         self.assertIn("count the same", text_of(report))
         self.assertIn("[*] --> new", report.graph)
+
+
+class PostgreSQLTests(PostgreSQL, TestCase):
+    """The same on PostgreSQL, in the reactor's own time."""
+
+    timeout = 300
+
+    async def test_counts(self) -> None:
+        """The chains are counted by state as the last activities in the log are."""
+        directory = Path(self.mktemp())
+        directory.mkdir()
+        log = directory / "helpdesk.xes.gz"
+        generate_log.generate(log, count=30, seed=6)
+        store = open_store(self.make_schema())
+
+        try:
+            report = await drive(store, read_tickets(log), 10)
+        finally:
+            await store.close()
+
+        self.assertEqual(last_activities(log), report.stored)

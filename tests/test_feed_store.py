@@ -14,7 +14,7 @@ from contextlib import closing
 from datetime import datetime, timezone
 from io import StringIO
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
@@ -24,6 +24,7 @@ import twisted_dispatcher
 from examples import generate_log, helpdesk
 from tests.dispatching import Problem, Recorder, Waiting, answering, failing
 from tests.durable import EPOCH, ONCE, attempts
+from tests.postgresql import PostgreSQL
 from tests.test_cli_running import FakeScreen
 from twisted_dispatcher import (
     DurableDispatcher,
@@ -42,8 +43,13 @@ from twisted_dispatcher.cli.statuses import FAILED, INTERRUPTED, WELL
 from twisted_dispatcher.eventlogs import BadLine, EventLog, open_log
 from twisted_dispatcher.interfaces import IStore
 
+if TYPE_CHECKING:
+    _TestCase = SynchronousTestCase
+else:
+    _TestCase = object
+
 CHECKOUT = Path(twisted_dispatcher.__file__).parents[1]
-LIMIT = 120  # seconds, for a process that hangs
+LIMIT = 300  # seconds, for a process that hangs
 LOG = "concept:name,n\nOpened,1\nChanged,2\nbad line\nClosed,3\n"
 
 
@@ -413,6 +419,7 @@ APPLICATION = """
 import os
 from twisted_dispatcher import HandlerOptions, OneOf
 
+PARAMETER = os.environ["PARAMETER"]
 JOURNAL = os.open("journal", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
 
 def write(name, event):
@@ -432,19 +439,30 @@ def setup(dispatcher):
     @dispatcher.on("after", options=HandlerOptions(guarantee="exactly-once"))
     def account(event, transaction):
         transaction.execute(
-            "CREATE TABLE IF NOT EXISTS account (event_key TEXT, concept_name TEXT)"
-        )
-        transaction.execute(
-            "INSERT INTO account VALUES (?, ?)", (event.key, event["concept:name"])
+            f"INSERT INTO account VALUES ({PARAMETER}, {PARAMETER})",
+            (event.key, event["concept:name"]),
         )
 """
 
 
-class KilledTests(SynchronousTestCase):
-    """A feed that is killed at random moments, and run again until it comes to its end."""
+class Killed(_TestCase):
+    """
+    A feed that is killed at random moments, and run again until it comes to its end.
+
+    :cvar parameter: how the store's driver writes one.
+    """
 
     TICKETS = 400
     KILLS = 6
+    parameter: ClassVar[str]
+
+    def make_url(self) -> str:
+        """Give the URL of a new store."""
+        raise NotImplementedError
+
+    def in_database(self, sql: str) -> list[Any]:
+        """Ask the database."""
+        raise NotImplementedError
 
     def setUp(self) -> None:
         """Write an application and a log."""
@@ -454,15 +472,18 @@ class KilledTests(SynchronousTestCase):
         generate_log.generate(self.directory / "desk.xes.gz", self.TICKETS)
         self.journal = self.directory / "journal"
         self.journal.touch()
+        self.url = self.make_url()
+        self.in_database("CREATE TABLE account (event_key TEXT, concept_name TEXT)")
 
     def start(self) -> subprocess.Popen[bytes]:
         """Begin to feed the log."""
         path = os.pathsep.join([str(CHECKOUT), *filter(None, [os.environ.get("PYTHONPATH")])])
         feed = [sys.executable, "-m", "twisted_dispatcher.cli", "feed", "desk.xes.gz", "--quiet"]
         process = subprocess.Popen(
-            [*feed, "--app", "application:setup", "--store", "sqlite:///desk.db", "--lease", "1"],
+            [*feed, "--app", "application:setup", "--store", self.url, "--lease", "1"],
             cwd=self.directory,
-            env={**os.environ, "PYTHONPATH": path},
+            env={**os.environ, "PYTHONPATH": path, "PARAMETER": self.parameter},
+            stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         )
@@ -489,11 +510,6 @@ class KilledTests(SynchronousTestCase):
         """Give how often a handler was called for each event."""
         lines = (line.split("\t") for line in self.journal.read_text().splitlines())
         return Counter(key for name, key in lines if name == handler)
-
-    def in_database(self, sql: str) -> list[Any]:
-        """Ask the database."""
-        with closing(sqlite3.connect(self.directory / "desk.db")) as connection:
-            return connection.execute(sql).fetchall()
 
     def events(self) -> dict[str, str]:
         """Give what the log itself says: the names of its events by their keys."""
@@ -535,13 +551,43 @@ class KilledTests(SynchronousTestCase):
             process = subprocess.run(
                 [
                     *[sys.executable, "-m", "twisted_dispatcher.cli", "feed", "-", "--quiet"],
-                    *["--app", "application:setup", "--store", "sqlite:///desk.db"],
+                    *["--app", "application:setup", "--store", self.url],
                 ],
                 cwd=self.directory,
-                env={**os.environ, "PYTHONPATH": str(CHECKOUT)},
+                env={**os.environ, "PYTHONPATH": str(CHECKOUT), "PARAMETER": self.parameter},
                 input=given,
                 capture_output=True,
                 timeout=LIMIT,
             )
             self.assertEqual(process.returncode, 0, process.stderr)
             self.assertIn(expected, " ".join(process.stdout.decode().split()))
+
+
+class KilledOnSQLiteTests(Killed, SynchronousTestCase):
+    """On a SQLite file."""
+
+    parameter = "?"
+
+    def make_url(self) -> str:
+        """Give the URL of a new file."""
+        return f"sqlite:///{self.directory}/desk.db"
+
+    def in_database(self, sql: str) -> list[Any]:
+        """Ask the database."""
+        with closing(sqlite3.connect(self.directory / "desk.db", timeout=60)) as connection:
+            return connection.execute(sql).fetchall()
+
+
+class KilledOnPostgreSQLTests(Killed, PostgreSQL, SynchronousTestCase):
+    """On PostgreSQL."""
+
+    parameter = "%s"
+
+    def make_url(self) -> str:
+        """Give the URL of a new schema."""
+        return self.make_schema()
+
+    def in_database(self, sql: str) -> list[Any]:
+        """Ask the database."""
+        cursor = self.sql.execute(sql)
+        return cursor.fetchall() if cursor.description else []

@@ -1,89 +1,32 @@
-"""Tests of killing a real daemon, at random moments and again and again."""
+"""Tests of killing real daemons, at random moments and again and again, on both stores."""
 
 from __future__ import annotations
 
-import os
 import random
-import signal
 import sqlite3
-import sys
-from collections.abc import Callable
 from contextlib import closing
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from twisted.internet.defer import Deferred
-from twisted.internet.error import ProcessDone
-from twisted.internet.protocol import ProcessProtocol
-from twisted.python.failure import Failure
+from twisted.internet.defer import Deferred, gatherResults
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
-import tests
-from tests.killing.daemon import key_of, read_journal, user_of
+from tests.killing.daemon import BETWEEN_LIVES, key_of, read_journal, user_of
+from tests.killing.nursery import Nursery
 from tests.killing.shop import INVOICE, ORDERED, Call, complaints
+from tests.postgresql import PostgreSQL
+
+if TYPE_CHECKING:
+    _TestCase = TestCase
+else:
+    _TestCase = object
 
 SEED = 20270115
-KILLS = 50
 ORDERS = 600
 # What a daemon tells of before it is killed: this many things at most.
 LONGEST_LIFE = 150
-
-
-class Nursery(ProcessProtocol):
-    """
-    Has daemons born and killed.
-
-    :ivar told: what the present daemon has told.
-    :ivar errors: what came on standard error.
-    """
-
-    def __init__(self) -> None:
-        self.told: list[str] = []
-        self.errors = b""
-        self.ended: Deferred[None] = Deferred()
-        self._rest = b""
-        self._pid = 0
-        self._until: Callable[[], bool] = lambda: False
-        self._waiting: Deferred[None] | None = None
-
-    def outReceived(self, data: bytes) -> None:  # noqa: N802
-        """Take what a daemon tells."""
-        *lines, self._rest = (self._rest + data).split(b"\n")
-        for line in lines:
-            self.told.append(line.decode())
-            if line.startswith(b"born"):
-                self._pid = int(line.split()[1])
-            waiting = self._waiting
-            if waiting is not None and (self._until() or line.startswith(b"ended")):
-                self._waiting = None
-                waiting.callback(None)
-
-    def errReceived(self, data: bytes) -> None:  # noqa: N802
-        """Keep it for the report."""
-        self.errors += data
-
-    def processEnded(self, reason: Failure) -> None:  # noqa: N802
-        """Tell that the nursery itself has ended."""
-        self.ended.errback(reason)
-
-    def wait(self, until: Callable[[], bool]) -> Deferred[None]:
-        """Give a Deferred that fires when something was told, or when the daemon has ended."""
-        self._until = until
-        self._waiting = Deferred()
-        return self._waiting
-
-    async def birth(self) -> None:
-        """Have a daemon born, and wait until it is."""
-        self.told.clear()
-        waiting = self.wait(lambda: True)
-        self.transport.write(b"\n")  # type: ignore[union-attr]
-        await waiting
-
-    async def kill(self) -> None:
-        """Kill the daemon."""
-        waiting = self.wait(lambda: False)
-        os.kill(self._pid, signal.SIGKILL)
-        await waiting
+# The lease of daemons that live at the same time, in seconds: none of them is to lose it while the
+# machine is busy, and after the last kill it is waited for.
+LEASE = 6.0
 
 
 class ComplaintsTests(SynchronousTestCase):
@@ -176,58 +119,40 @@ class ComplaintsTests(SynchronousTestCase):
             self.setUp()
 
 
-class KillingTests(TestCase):
-    """A daemon on a SQLite file that is killed while orders flow."""
+class Killing(_TestCase):
+    """
+    Daemons on one store that are killed while orders flow.
 
-    timeout = 120
+    :cvar where: the kind of store, made by `make_url`.
+    """
 
-    def setUp(self) -> None:
-        """Open the nursery."""
-        from twisted.internet import reactor
+    timeout = 300
 
-        self.path, self.journal = self.mktemp(), self.mktemp()
-        self.nursery = Nursery()
-        arguments = [sys.executable, "-m", "tests.killing.daemon"]
-        arguments += [f"sqlite:///{self.path}", self.journal, str(ORDERS)]
-        root = str(Path(tests.__file__).parent.parent)
-        environment = {**os.environ, "PYTHONPATH": root}
-        reactor.spawnProcess(self.nursery, sys.executable, arguments, environment)
-        self.addCleanup(self.close)
-
-    async def close(self) -> None:
-        """Close the nursery."""
-        self.nursery.transport.closeStdin()  # type: ignore[union-attr]
-        try:
-            await self.nursery.ended
-        except ProcessDone:
-            return
-
-    async def live(self, things: int | None) -> bool:
-        """Have a daemon live until it has told some things, then kill it; tell whether it was."""
-        nursery = self.nursery
-        await nursery.birth()
-        if things != 0:
-            await nursery.wait(lambda: things is not None and len(nursery.told) > things)
-        if nursery.told[-1].startswith("ended"):
-            self.assertEqual("ended 0", nursery.told[-1], nursery.errors.decode()[-3000:])
-            return False
-        await nursery.kill()
-        return True
+    def make_url(self) -> str:
+        """Give the URL of a new store."""
+        raise NotImplementedError
 
     def query(self, sql: str) -> list[Any]:
         """Ask the database."""
-        with closing(sqlite3.connect(self.path)) as connection:
-            return connection.execute(sql).fetchall()
+        raise NotImplementedError
 
-    async def test_killed_again_and_again(self) -> None:
-        """Nothing accepted is lost, nothing doubled, and all in order, over dozens of kills."""
-        chance = random.Random(SEED)
-        kills = 0
-        for _ in range(KILLS):
-            kills += await self.live(chance.choice((0, 1, chance.randrange(2, LONGEST_LIFE))))
-        self.assertFalse(await self.live(None))
+    def open_nurseries(self, count: int, *arguments: object) -> list[Nursery]:
+        """Open nurseries on one store, for daemons that share a journal."""
+        from twisted.internet import reactor
 
-        self.assertEqual(KILLS, kills)
+        url, self.journal = self.make_url(), self.mktemp()
+        nurseries = [Nursery() for _ in range(count)]
+        for place, nursery in enumerate(nurseries):
+            nursery.open(reactor, url, self.journal, ORDERS, place, *arguments)
+            self.addCleanup(nursery.close)
+        return nurseries
+
+    def check(self, several: bool = False) -> int:
+        """
+        What was promised must hold, of everything that the journal and the store say.
+
+        :return: how often handlers were called.
+        """
         journal = read_journal(self.journal)
         accepted = {each["number"] for each in journal if each["what"] == "accepted"}
         self.assertEqual(set(range(ORDERS)), accepted)
@@ -239,6 +164,92 @@ class KillingTests(TestCase):
         users = {key_of(number): user_of(number) for number in range(ORDERS)}
         ids = "SELECT key FROM twisted_dispatcher_event ORDER BY id"
         orders = {key: users[key] for (key,) in self.query(ids) if key in users}
-        self.assertEqual([], list(complaints(orders, calls, self.query)))
+        was_late = any(each["what"] == "late" for each in journal)
+        found = complaints(orders, calls, self.query, several=several, was_late=was_late)
+        self.assertEqual([], list(found))
+        return len(calls)
+
+    async def killed_again_and_again(self, kills: int) -> None:
+        """Kill one daemon after another, each of which finds the lease of the last one over."""
+        (nursery,) = self.open_nurseries(1, 60.0, BETWEEN_LIVES)
+        chance = random.Random(SEED)
+        killed = 0
+        for _ in range(kills):
+            things = chance.choice((0, 1, chance.randrange(2, LONGEST_LIFE)))
+            killed += await nursery.live(things)
+        self.assertFalse(await nursery.live(None))
+
+        self.assertEqual(kills, killed)
         # The kills did hit something: some calls had to be made again.
-        self.assertTrue(len(calls) > 9 * ORDERS, len(calls))
+        self.assertGreater(self.check(), 9 * ORDERS)
+
+    async def killed_side_by_side(self, workers: int, kills: int) -> None:
+        """Kill each of some daemons that work at the same time, so often."""
+        nurseries = self.open_nurseries(workers, LEASE, 0.0)
+
+        async def lives(nursery: Nursery, chance: random.Random) -> int:
+            killed = 0
+            for _ in range(kills):
+                things = chance.choice((0, 1, chance.randrange(2, LONGEST_LIFE)))
+                killed += await nursery.live(things)
+            await nursery.live(None)
+            return killed
+
+        killed = await gatherResults(
+            [
+                Deferred.fromCoroutine(lives(nursery, random.Random(SEED + place)))
+                for place, nursery in enumerate(nurseries)
+            ],
+            consumeErrors=True,
+        )
+
+        self.assertEqual([kills] * workers, killed)
+        self.check(several=True)
+
+
+class KillingOnSQLiteTests(Killing, TestCase):
+    """On a SQLite file."""
+
+    def make_url(self) -> str:
+        """Give the URL of a new file."""
+        self.path = self.mktemp()
+        return f"sqlite:///{self.path}"
+
+    def query(self, sql: str) -> list[Any]:
+        """Ask the database."""
+        with closing(sqlite3.connect(self.path, timeout=60)) as connection:
+            return connection.execute(sql).fetchall()
+
+    async def test_killed_again_and_again(self) -> None:
+        """Nothing accepted is lost, nothing doubled, and all in order, over dozens of kills."""
+        await self.killed_again_and_again(50)
+
+    async def test_two_workers(self) -> None:
+        """The same holds of two daemons on one file."""
+        await self.killed_side_by_side(2, 5)
+
+
+class KillingOnPostgreSQLTests(Killing, PostgreSQL, TestCase):
+    """On PostgreSQL."""
+
+    def make_url(self) -> str:
+        """Give the URL of a new schema, in which there is what handlers write to."""
+        url = self.make_schema()
+        self.sql.execute("CREATE TABLE booked (what TEXT)")
+        return url
+
+    def query(self, sql: str) -> list[Any]:
+        """Ask the database."""
+        return self.sql.execute(sql).fetchall()
+
+    async def test_killed_again_and_again(self) -> None:
+        """Nothing accepted is lost, nothing doubled, and all in order, over dozens of kills."""
+        await self.killed_again_and_again(30)
+
+    async def test_two_workers(self) -> None:
+        """The same holds of two daemons at once that are killed and start again."""
+        await self.killed_side_by_side(2, 8)
+
+    async def test_four_workers(self) -> None:
+        """The same holds of four daemons."""
+        await self.killed_side_by_side(4, 4)

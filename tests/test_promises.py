@@ -23,6 +23,7 @@ from twisted_dispatcher import (
     Delivery,
     DurableDispatcher,
     HandlerOptions,
+    RetryPolicy,
     current_delivery,
     errors,
     open_store,
@@ -432,6 +433,41 @@ class KillTests(SynchronousTestCase):
         second.go_on()
 
         self.assertEqual([1, 2], self.calls)
+
+    def test_row_16(self) -> None:
+        """Killed in every attempt: the delivery is dead in the end, and the event goes on."""
+        retry = RetryPolicy(max_attempts=3)
+        process: Process | None = None
+        for _ in range(4):
+            process = self.process(process)
+            process.on(self.never_ends, retry=retry)
+            process.on(self.handle, phase="after")
+            process.accept()
+            process.go_on()
+
+        assert process is not None
+        self.assertEqual([1, 2, 3, 1], self.calls)
+        dead, after = process.deliveries()
+        self.assertEqual(("dead", "done"), (dead.status, after.status))
+        self.assertEqual("its worker died in attempt 3 (exit unknown)", dead.error)
+        self.flushLoggedErrors(errors.DeliveryDied)
+
+    def test_row_17(self) -> None:
+        """One of several workers is killed: another one goes on with what it ran, in order."""
+        killed = self.process(order_by=())
+        killed.on(self.never_ends)
+        killed.accept()
+        other = Process(self.path, later(killed.clock, 1), order_by=())
+        events: list[object] = []
+        other.on(events.append)
+        other.wait(other.dispatcher.accept_event("the next one"))
+        other.go_on()
+        self.assertEqual([], events)
+
+        killed.kill()
+        other.go_on(LEASE)
+
+        self.assertEqual(["an event", "the next one"], events)
 
     def test_every_row(self) -> None:
         """There is a test for every row of the page's table, and no other."""

@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.dispatching import Problem, Waiting, failing
+from tests.dispatching import Problem, Recorder, Waiting, failing
 from tests.durable import EPOCH, ONCE, DurableTests, attempts, on_stores
 from twisted_dispatcher.errors import UnknownDelivery
 from twisted_dispatcher.records import (
@@ -29,6 +29,7 @@ from twisted_dispatcher.status.reasons import (
     EARLIER_EVENT,
     EARLIER_PHASE,
     EVENT_SETTLED,
+    LATER_PHASE,
     NO_WORKER,
     NOT_DUE,
     NOT_PLANNED,
@@ -249,7 +250,7 @@ class StatusTests(DurableTests):
         """Have a store to ask."""
         super().setUp()
         self.link = self.connect()
-        self.status = Status(self.link, self.clock)  # type: ignore[arg-type]
+        self.status = Status(self.link, self.clock)
 
     async def story(self, key: str) -> Story:
         """Give the story of an event that is there."""
@@ -399,6 +400,24 @@ class StatusTests(DurableTests):
 
         self.assertEqual(reason.code, NO_WORKER)
         self.assertIn("gone", reason.text)
+
+    async def test_later_phase(self) -> None:
+        """What was replayed while a later phase is open waits for that, and says so."""
+        one = await self.started(link=self.link)
+        slow = Waiting()
+        self.add(one, Recorder(), "before", name="early")
+        self.add(one, slow, "during", name="late")
+        await self.result(one.accept_event(1, key="a"))
+        await self.quiet()
+        (early,) = await self.result(one.deliveries(handler="early"))
+        await self.result(one.replay(early.id))
+
+        story = await self.story("a")
+        reason = next(each.reason for each in story.deliveries if each.delivery.id == early.id)
+        self.assertEqual(LATER_PHASE, reason.code)
+        self.assertIn("a later phase is open (during)", reason.text)
+        slow.pending[0].callback(None)
+        await self.until_settled(one)
 
     async def test_not_planned(self) -> None:
         """What a producer has accepted waits for somebody who works."""

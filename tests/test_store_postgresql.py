@@ -18,7 +18,7 @@ from twisted_dispatcher.errors import (
 )
 from twisted_dispatcher.interfaces import IStore
 from twisted_dispatcher.records import DEAD, DONE, RETRYING, Claim, Settled, Worker
-from twisted_dispatcher.testing.stores import SQLContract, StoreContract
+from twisted_dispatcher.testing.stores import AnsweringContract, SQLContract, StoreContract
 from twisted_dispatcher.testing.stores.scene import (
     NOW,
     OTHER,
@@ -34,7 +34,7 @@ from twisted_dispatcher.testing.stores.scene import (
 PRODUCER = Worker("producer", frozenset())
 
 
-class ContractTests(PostgreSQL, StoreContract, SQLContract, TestCase):
+class ContractTests(PostgreSQL, StoreContract, SQLContract, AnsweringContract, TestCase):
     """The contract."""
 
     def make_store(self) -> Any:
@@ -42,6 +42,23 @@ class ContractTests(PostgreSQL, StoreContract, SQLContract, TestCase):
 
     def another_store(self) -> Any:
         return open_store(self.url)
+
+
+class WiredContractTests(ContractTests):
+    """The contract, where a connection on the reactor is there from the beginning."""
+
+    def make_store(self) -> Any:
+        return Deferred.fromCoroutine(wired(super().make_store()))
+
+
+async def wired(store: Any) -> Any:
+    """Wait until a store has a connection on the reactor, and give the store."""
+    wire = store._crew.wires.take(reactor)
+    if wire is not None:
+        store._crew.wires.give_back(wire)
+    while not len(store._crew.wires):
+        await deferLater(reactor, 0.005)
+    return store
 
 
 class PostgreSQLScene(PostgreSQL, Scene):
@@ -54,6 +71,10 @@ class PostgreSQLScene(PostgreSQL, Scene):
 
     def another_store(self) -> Any:
         return open_store(self.url)
+
+    def by_threads(self, store: Any) -> None:
+        """Have a store do everything in threads."""
+        store._crew.wires.close()
 
     async def until(self, condition: Any) -> None:
         """Wait for what another thread or process brings about; trial's time limit ends it."""

@@ -26,20 +26,20 @@ from twisted_dispatcher.records import DONE, RUNNING, Accepted, Claim, Worker
 from twisted_dispatcher.stores.sqlite import SQLiteStore, listening
 from twisted_dispatcher.stores.sqlite.store import PATIENCE
 from twisted_dispatcher.testing import NeverSettled, pump, result_of
-from twisted_dispatcher.testing.stores import SQLContract, StoreContract
+from twisted_dispatcher.testing.stores import AnsweringContract, SQLContract, StoreContract
 from twisted_dispatcher.testing.stores.scene import NOW, OTHER, WORKER, new_event, settlement
 
 PRODUCER = Worker("producer", frozenset())
 
 
-class InMemoryTests(StoreContract, SQLContract, TestCase):
+class InMemoryTests(StoreContract, SQLContract, AnsweringContract, TestCase):
     """The contract, in memory."""
 
     def make_store(self) -> Any:
         return open_store("sqlite://")
 
 
-class FileTests(StoreContract, SQLContract, TestCase):
+class FileTests(StoreContract, SQLContract, AnsweringContract, TestCase):
     """The contract, on a file."""
 
     def make_store(self) -> Any:
@@ -104,7 +104,7 @@ class ContractTests(SynchronousTestCase):
         """No part of the contract has a test that hides one of another part."""
         names = Counter(
             name
-            for part in {*StoreContract.__mro__, *SQLContract.__mro__}
+            for part in {*StoreContract.__mro__, *SQLContract.__mro__, *AnsweringContract.__mro__}
             for name in vars(part)
             if name.startswith("test_")
         )

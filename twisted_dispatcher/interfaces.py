@@ -3,7 +3,8 @@ The seams of the package, as zope.interface contracts.
 
 `IEventDispatcher` and `IBackgroundUtility` are what an application looks up and calls.
 `IHandler`, `IObserver` and `IRunner` are what somebody else's code may provide or be handed.
-`IStore` keeps what is durable, and `ITransaction` is what it lends to exactly-once handlers.
+`IStore` keeps what is durable, and `ITransaction` is what it lends to exactly-once handlers. An
+`IAnsweringStore` is one that can do without a Deferred for each event.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
 from zope.interface import Attribute, Interface
 
 from twisted_dispatcher.options import HandlerOptions
@@ -289,6 +291,8 @@ class IStore(Interface):
         """
         Store what attempts came to, and open what follows from it.
 
+        An attempt that is given back (pending) is excused: see `Claim.excused`.
+
         What opens, and what the worker can run of it, is born running for the worker.
 
         :return: a Deferred that fires with what followed from each settlement, in order. Where
@@ -331,6 +335,8 @@ class IStore(Interface):
     def release_dead(now: float) -> Deferred[int]:
         """
         Give back what workers were running that are not alive any more: it is due now.
+
+        The attempt counts, and the delivery's error says that its worker died in it.
 
         :return: a Deferred that fires with the number of deliveries.
         """
@@ -399,6 +405,9 @@ class IStore(Interface):
         """
         Have a delivery run again that is done, dead or skipped: it is pending, and due now.
 
+        All of its attempts until now are excused. It waits for what is left of earlier ranks, for
+        a later rank that is open, and for another event of its lane that is.
+
         Where its death had stopped its event, what was skipped for that waits for its turn again.
 
         :param body: replaces the body of its event.
@@ -443,3 +452,34 @@ class IStore(Interface):
 
         :return: a Deferred that fires with None and does not fail. Closing twice is harmless.
         """
+
+
+class IAnsweringStore(IStore):
+    """
+    A store that can also be asked for one event at a time, and answers by calling back.
+
+    It is the same as `IStore.accept` and `IStore.settle` for one event, without a Deferred for
+    each of them, a list of one, and the calls that these cost; a dispatcher asks in this way where
+    a store provides it. A store need not provide it.
+
+    An ``answer`` is called once, in the reactor's thread, after what it tells of is durable, with
+    what the Deferred would have fired with, for the one event, or with the `Failure` that it would
+    have failed with. It may be called before the method returns, where the store is closed. It may
+    ask for more, and it does not raise.
+    """
+
+    def accept_one(
+        event: NewEvent,
+        worker: Worker,
+        now: float,
+        answer: Callable[[Accepted | Failure], object],
+    ) -> None:
+        """Store an event as `IStore.accept` does, and call back with its `Accepted`."""
+
+    def settle_one(
+        settlement: Settlement,
+        worker: Worker,
+        now: float,
+        answer: Callable[[Settled | Failure], object],
+    ) -> None:
+        """Store what an attempt came to as `IStore.settle` does; call back with its `Settled`."""

@@ -43,9 +43,10 @@ class RetryPolicy:
     """
     When a failed call is made again: exponential backoff with jitter.
 
-    `max_attempts` counts the first call too. The delay before attempt *n* + 1 is
-    ``initial * factor ** (n - 1)`` seconds, at most `maximum`, then moved by up to
-    ``± jitter`` of itself at random, so that what failed together is not retried together.
+    `max_attempts` counts the first call too, and of a durable handler also the calls during which
+    the process died: with 1, a single death is the end. The delay before attempt *n* + 1 is
+    ``initial * factor ** (n - 1)`` seconds, at most `maximum`, then moved by up to ``± jitter`` of
+    itself at random, so that what failed together is not retried together.
 
     :raises InvalidOptions: for a number outside its range.
     """

@@ -4,6 +4,10 @@ What a store is given and gives: events, their deliveries, and who works on them
 Times are seconds since the epoch (UTC), as the dispatcher's clock gives them. A *delivery* is one
 event for one handler; an *attempt* is one run of it, and its number is the fence that keeps a
 worker whose lease has run out from writing. `rank` is the position of the delivery's phase.
+
+All of these are values: nobody changes one. Most are frozen. Those that are made for every event
+are not, because a frozen one costs three times as much to make (measured: 350 against 110 ns for
+six attributes, and an event needs six such values).
 """
 
 from __future__ import annotations
@@ -21,6 +25,8 @@ DEAD: Final = "dead"
 SKIPPED: Final = "skipped"
 
 STATUSES: Final = (PENDING, RUNNING, DONE, RETRYING, DEAD, SKIPPED)
+# The error of a delivery whose worker has died, before and after the number of the attempt.
+WORKER_DIED: Final = ("its worker died in attempt ", " (exit unknown)")
 # Nothing more happens to a delivery of these, unless somebody asks for it.
 SETTLED: Final = frozenset({DONE, DEAD, SKIPPED})
 
@@ -42,7 +48,7 @@ class NewDelivery:
     rank: int
 
 
-@attrs.frozen
+@attrs.define(unsafe_hash=True)
 class NewEvent:
     """
     An event that is to be stored.
@@ -62,7 +68,7 @@ class NewEvent:
     deliveries: tuple[NewDelivery, ...] | None
 
 
-@attrs.frozen
+@attrs.define(unsafe_hash=True)
 class Acceptance:
     """That an event is durable: its id and key, and whether it was not known before."""
 
@@ -71,9 +77,16 @@ class Acceptance:
     new: bool
 
 
-@attrs.frozen
+@attrs.define(unsafe_hash=True)
 class Claim:
-    """A delivery that a worker has been given to run, with its event."""
+    """
+    A delivery that a worker has been given to run, with its event.
+
+    :ivar attempt: the number of this attempt, which no other one has.
+    :ivar excused: how many of the attempts before this one do not count: those that were given
+        back, and all from before it was replayed.
+    :ivar died: whether a worker died in the last of them that was not given back.
+    """
 
     delivery_id: int
     event_id: int
@@ -84,6 +97,13 @@ class Claim:
     attempt: int
     body: str
     details: str
+    excused: int = 0
+    died: bool = False
+
+    @property
+    def counted(self) -> int:
+        """This attempt's number among those that count."""
+        return self.attempt - self.excused
 
     @property
     def idempotency_key(self) -> str:
@@ -91,7 +111,7 @@ class Claim:
         return f"{quote(self.key, safe=':')}/{self.handler}"
 
 
-@attrs.frozen
+@attrs.define(unsafe_hash=True)
 class Accepted:
     """What became of an event: its acceptance, and what the acceptor is to run of it."""
 
@@ -110,7 +130,7 @@ class Unplanned:
     lane: str | None
 
 
-@attrs.frozen
+@attrs.define(unsafe_hash=True)
 class Settlement:
     """
     What an attempt came to.
@@ -128,7 +148,7 @@ class Settlement:
     stops: bool = False
 
 
-@attrs.frozen
+@attrs.define(unsafe_hash=True)
 class Settled:
     """
     What followed from a settlement.
@@ -150,7 +170,7 @@ class Delivery:
 
     :ivar attempts: how often it was started.
     :ivar due: when it will be started next, if that is known.
-    :ivar error: the traceback of the last attempt that failed.
+    :ivar error: the traceback of the last attempt that failed, or that its worker died in it.
     """
 
     id: int

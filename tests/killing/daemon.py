@@ -6,7 +6,10 @@ that it reads it forks one, and waits for its end. What a daemon does stands in 
 of JSON for each event; what is in there has happened, since lines are written at once and by a
 single call. A line on standard output tells that something has happened.
 
-Usage: ``python -m tests.killing.daemon URL JOURNAL ORDERS``
+Usage: ``python -m tests.killing.daemon URL JOURNAL ORDERS PLACE LEASE BETWEEN``, where the place
+is a daemon's among those that work at once, and the clock of each is BETWEEN seconds ahead of the
+one's before it in the same nursery, as if it had been started so much later: by then the lease of
+its predecessor has run out.
 """
 
 from __future__ import annotations
@@ -15,19 +18,19 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import attrs
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import cooperate, deferLater, react
+from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
 from zope.interface import implementer
 
 from tests.killing.shop import KEYWORDS, Call, Shop
 from twisted_dispatcher import DurableDispatcher, open_store
 
-# Each daemon's clock is so many seconds ahead of the one's before, as if it had been started so
-# much later: by then the lease of its predecessor has run out.
+# For a lease of a minute.
 BETWEEN_LIVES = 61.0
 USERS = 7
 # So many orders are accepted at once.
@@ -52,6 +55,12 @@ class Journal:
     def accepted(self, number: int) -> None:
         """Take note of an order that the dispatcher has accepted."""
         self._write("accepted", number=number)
+
+    def observe(self, event: LogEvent) -> None:
+        """Take note of a lease that was lost by who lives."""
+        text = str(event.get("log_format"))
+        if "was taken for dead" in text or "had lost its lease" in text:
+            self._write("late")
 
     def _write(self, what: str, **facts: Any) -> None:
         os.write(self._file, json.dumps({"what": what, **facts}).encode() + b"\n")
@@ -88,13 +97,16 @@ class ClockAhead:
         return float(self._reactor.seconds()) + self._seconds
 
 
-async def live(reactor: Any, url: str, path: str, orders: int, ahead: float) -> None:
+async def live(
+    reactor: Any, url: str, path: str, orders: int, place: int, lease: float, ahead: float
+) -> None:
     """Accept the orders that are not accepted yet, and work until everything is settled."""
     accepted = {each.get("number") for each in read_journal(path)}
     journal = Journal(path)
+    globalLogPublisher.addObserver(cast(ILogObserver, journal.observe))
     store = open_store(url)
     clock: Any = ClockAhead(reactor, ahead)
-    dispatcher = DurableDispatcher(store, KEYWORDS, order_by=("user",), clock=clock)
+    dispatcher = DurableDispatcher(store, KEYWORDS, order_by=("user",), clock=clock, lease=lease)
     Shop(journal.called, reactor, 0.003).setup(dispatcher)
     dispatcher.start()
     await dispatcher.when_ready()
@@ -106,7 +118,9 @@ async def live(reactor: Any, url: str, path: str, orders: int, ahead: float) -> 
         journal.accepted(number)
         await deferLater(reactor, 0.001)
 
-    missing = (number for number in range(orders) if number not in accepted)
+    # Some begin at the one end and some at the other.
+    numbers = range(orders)[:: -1 if place % 2 else 1]
+    missing = (number for number in numbers if number not in accepted)
     customers = [
         cooperate(Deferred.fromCoroutine(accept(number)) for number in missing)
         for _ in range(CUSTOMERS)
@@ -119,14 +133,15 @@ async def live(reactor: Any, url: str, path: str, orders: int, ahead: float) -> 
     await store.close()
 
 
-def main(url: str, path: str, orders: str) -> None:
+def main(url: str, path: str, orders: str, place: str, lease: str, between: str) -> None:
     """Have a daemon born for every line on standard input, one after another."""
     Path(path).touch()
     for generation, _ in enumerate(sys.stdin):
         pid = os.fork()
         if not pid:
             say(f"born {os.getpid()}")
-            react(_live, (url, path, int(orders), generation * BETWEEN_LIVES))
+            ahead = generation * float(between)
+            react(_live, (url, path, int(orders), int(place), float(lease), ahead))
         _, status = os.waitpid(pid, 0)
         say(f"ended {os.waitstatus_to_exitcode(status)}")
 

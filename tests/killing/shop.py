@@ -96,18 +96,29 @@ class Shop:
 
 
 def complaints(
-    orders: Mapping[str, str], calls: Sequence[Call], query: Callable[[str], list[Any]]
+    orders: Mapping[str, str],
+    calls: Sequence[Call],
+    query: Callable[[str], list[Any]],
+    *,
+    several: bool = False,
+    was_late: bool = False,
 ) -> Iterator[str]:
     """
     Give what was promised and not kept, when everything is settled.
 
     :param orders: those that were accepted, in order, and whose they are: theirs is the lane.
     :param query: asks the database that the store is in.
+    :param several: whether workers ran side by side. Then a phase, or the next event, may begin
+        before a handler is called whose delivery was settled before that: at most once.
+    :param was_late: whether a worker had lost its lease while it lived, so that it may have called
+        handlers of which nobody waited for the end.
     """
     yield from _of_deliveries(orders, query)
     yield from _of_effects(orders, calls, query)
-    yield from _of_phases(orders, calls)
-    yield from _of_lanes(orders, calls)
+    if not was_late:
+        waited_for = [call for call in calls if not several or call.handler != "notify"]
+        yield from _of_phases(orders, waited_for)
+        yield from _of_lanes(orders, waited_for)
     yield from _of_attempts(calls)
 
 

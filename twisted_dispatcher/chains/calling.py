@@ -12,7 +12,7 @@ from twisted_dispatcher.chains.choosing import answer_of
 from twisted_dispatcher.chains.states import DONE
 from twisted_dispatcher.chains.transition import GUARANTEE, Transition
 from twisted_dispatcher.errors import AwaitableFromRunner, InvalidCallback, InvalidTransition
-from twisted_dispatcher.firing.answers import FAILURE, kind_of
+from twisted_dispatcher.firing.answers import COROUTINE, FAILURE, kind_of
 from twisted_dispatcher.options import EXACTLY_ONCE
 
 _log = Logger()
@@ -99,6 +99,8 @@ def call_within(transition: Transition, order: Order, transaction: Any) -> None:
     if bound is not None:
         value = bound(transaction, **order.arguments)
         if kind_of(value) > FAILURE:
+            if kind_of(value) == COROUTINE:
+                value.close()
             raise AwaitableFromRunner(value)
 
 

@@ -80,8 +80,10 @@ def _with_stand_ins(
     met: set[type[Transition]] = set()
     following: type[Transition] | None = cls
     while following is not None and following not in met:
+        transition = following(chain, context, signals)
+        transition.stands_in = bool(met)
         met.add(following)
-        yield following(chain, context, signals)
+        yield transition
         following = following.otherwise
 
 

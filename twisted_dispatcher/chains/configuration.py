@@ -53,8 +53,12 @@ class Configuration:
         return self.transitions.get(state, ())
 
     def is_end(self, state: str) -> bool:
-        """Tell whether there is no way on from a state."""
-        return state == DONE or not self.transitions_of(state)
+        """
+        Tell whether there is no way on from a state.
+
+        One that is not known is no end: whoever has another configuration may know a way.
+        """
+        return state == DONE or (state in self.transitions and not self.transitions[state])
 
     def final_transition(self) -> type[Transition] | None:
         """Give the first transition that leads to DONE, whatever state it leaves."""
@@ -95,7 +99,10 @@ def configurations(chain_configs: Any) -> dict[str, Configuration]:
     if reader.faults:
         raise InvalidChainConfiguration(reader.faults)
     _warn_of_duplicates(shapes)
-    return {each.chain_type: _configuration(each) for each in reversed(shapes)}
+    found: dict[str, Configuration] = {}
+    for each in shapes:
+        found.setdefault(each.chain_type, _configuration(each))
+    return found
 
 
 def _configuration(shape: Shape) -> Configuration:

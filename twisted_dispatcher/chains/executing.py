@@ -31,8 +31,7 @@ from twisted_dispatcher.chains.states import DONE
 from twisted_dispatcher.chains.times import next_update_of
 from twisted_dispatcher.chains.transition import Transition
 from twisted_dispatcher.chainstore import IChainStore
-from twisted_dispatcher.durable.backstage import Backstage
-from twisted_dispatcher.durable.planning import PlannedEvent
+from twisted_dispatcher.durable.backstage import Backstage, PlannedEvent
 from twisted_dispatcher.errors import ChainLoop, ChainLost, StoreError
 from twisted_dispatcher.events import Event
 

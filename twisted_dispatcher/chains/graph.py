@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from twisted_dispatcher.chains.configuration import Configuration
 from twisted_dispatcher.chains.soundness import ways_on
-from twisted_dispatcher.chains.states import DONE, NEW
+from twisted_dispatcher.chains.states import NEW
 from twisted_dispatcher.chains.transition import Transition
 
 # What Mermaid takes for a name of its own, or for syntax, is given another name and a label.
@@ -71,7 +71,7 @@ def _told(transition: type[Transition]) -> str:
 
 def _ends(states: Iterable[str], configuration: Configuration) -> Iterator[str]:
     for state in states:
-        if state == DONE or (state in configuration.states and configuration.is_end(state)):
+        if configuration.is_end(state):
             yield state
 
 

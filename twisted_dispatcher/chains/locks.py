@@ -65,7 +65,7 @@ class Locks:
             locked = await self._store.lock(chain_id, self.until(now), now)
         finally:
             if locked is None or not locked.held:
-                del self._held[chain_id]
+                self.forget(chain_id)
         if not locked.held:
             raise obstacle(locked.chain, now) or ChainLocked(chain_id)
         self._hold(locked.chain)
@@ -80,6 +80,10 @@ class Locks:
     def forget(self, chain_id: str) -> None:
         """Renew the lock of a chain no more."""
         self._held.pop(chain_id, None)
+        if not self._held and self._renewal is not None:
+            renewal, self._renewal = self._renewal, None
+            if renewal.active():
+                renewal.cancel()
 
     def _hold(self, chain: StoredChain) -> None:
         self._held[chain.id] = chain.fence

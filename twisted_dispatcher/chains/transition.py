@@ -40,6 +40,7 @@ class Transition:
     :ivar errors: the reasons that `is_valid` gives for a refusal.
     :ivar signals: the values of what has arrived for the chain, by name.
     :ivar gave_up: whether its time was over, so that `otherwise` was judged in its place.
+    :ivar stands_in: whether it is judged in the place of one that was given up.
     """
 
     final_state: ClassVar[str]
@@ -67,6 +68,7 @@ class Transition:
         self.errors: list[Any] = []
         self.signals = dict(signals or {})
         self.gave_up = False
+        self.stands_in = False
 
     @property
     def name(self) -> str:
@@ -82,9 +84,11 @@ class Transition:
         """
         Tell whether the transition can be made now; give reasons in `errors` where it cannot.
 
-        A transition that waits for something is valid when that is there, unless it says more.
+        A transition that waits for something is valid when that is there, unless it says more;
+        so is one that stands in for another.
         """
-        if self.wait_for or self.not_before is not None or self.give_up_after is not None:
+        waits = self.wait_for or self.not_before is not None or self.give_up_after is not None
+        if waits or self.stands_in:
             return True
         raise NotImplementedError(
             f"{self.name} has no is_valid(): define it, and return True where the chain may go on"

@@ -29,28 +29,42 @@ def load_application(name: str) -> Setup:
     :raises ApplicationNotFound: saying which part of the name leads nowhere. What importing the
         module raises is let through.
     """
-    module_name, colon, function_name = name.partition(":")
-    if not (module_name and colon and function_name):
+    function = load_value(name)
+    if not callable(function):
+        raise ApplicationNotFound(f"{name!r} is a {type(function).__name__} and not a function")
+    return function  # type: ignore[no-any-return]
+
+
+def load_value(name: str) -> Any:
+    """
+    Import what ``package.module:name`` names, of whatever kind; see `load_application`.
+
+    :raises ApplicationNotFound: saying which part of the name leads nowhere.
+    """
+    module_name, colon, path = name.partition(":")
+    if not (module_name and colon and path):
         raise ApplicationNotFound(
             f"{name!r} does not name a function: write MODULE:FUNCTION, for example "
             "examples.helpdesk:setup"
         )
     module = _import(module_name)
     try:
-        function = reduce(getattr, function_name.split("."), module)
+        return reduce(getattr, path.split("."), module)
     except AttributeError:
         raise ApplicationNotFound(
-            f"module {module_name!r} has no {function_name!r}{_functions_of(module)}"
+            f"module {module_name!r} has no {path!r}{_functions_of(module)}"
         ) from None
-    if not callable(function):
-        raise ApplicationNotFound(f"{name!r} is a {type(function).__name__} and not a function")
-    return function  # type: ignore[no-any-return]
 
 
-def _import(name: str) -> Any:
+def look_here() -> None:
+    """Let modules be looked for in the current directory, too."""
     here = os.getcwd()
     if here not in sys.path:
         sys.path.insert(0, here)
+
+
+def _import(name: str) -> Any:
+    look_here()
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 from twisted.internet.defer import Deferred
 from twisted.logger import globalLogBeginner
 
-from twisted_dispatcher.cli import options
+from twisted_dispatcher.cli import chains, options
 from twisted_dispatcher.cli.application import Setup
 from twisted_dispatcher.cli.complaints import Complaints
 from twisted_dispatcher.cli.inspecting import listing, show, why
@@ -24,7 +24,15 @@ from twisted_dispatcher.stores import open_store
 
 __all__ = ["command", "feed"]
 
-for _command in (listing, show, why, replay, skip, migrate):
+_OF_CHAINS = (
+    chains.signal,
+    chains.disable,
+    chains.enable,
+    chains.resume,
+    chains.graph,
+    chains.plan,
+)
+for _command in (listing, show, why, replay, skip, migrate, *_OF_CHAINS):
     command.add_command(_command)
 
 

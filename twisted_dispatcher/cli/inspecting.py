@@ -8,10 +8,19 @@ from typing import Any, TypeVar
 
 from twisted_dispatcher.cli import forms, options, tables
 from twisted_dispatcher.cli.asking import ask_store
+from twisted_dispatcher.cli.chainforms import chain_story_form
+from twisted_dispatcher.cli.chaintables import chain_text, chain_why_text
 from twisted_dispatcher.cli.options import command
 from twisted_dispatcher.cli.screen import ConsoleScreen
 from twisted_dispatcher.errors import DispatcherError, UnknownDelivery
-from twisted_dispatcher.status import Counts, Explained, Status, Story
+from twisted_dispatcher.status import (
+    ChainStatus,
+    ChainStory,
+    Counts,
+    Explained,
+    Status,
+    Story,
+)
 
 T = TypeVar("T")
 
@@ -120,16 +129,27 @@ def list_counts(store_url: str, as_json: bool) -> None:
 @options.AS_JSON
 def show(event: str, store_url: str, payload: bool, as_json: bool) -> None:
     """
-    Tell all of one event: its deliveries in order, how each stands, and the errors.
+    Tell all of one event, or of one chain.
 
-    An event is looked for by its key first, then by its id.
+    Of an event: its deliveries in order, how each stands, and the errors. Of a chain: how it
+    stands, which transitions were refused and why, and those that it has made. What is given is
+    looked for as the key of an event first, then as the id of one, then as that of a chain.
     """
 
-    async def ask(store: Any, clock: Any) -> Story:
-        return await _story_of(Status(store, clock), event)
+    async def ask(store: Any, clock: Any) -> Story | ChainStory:
+        status = Status(store, clock)
+        story = await status.story(key=event)
+        if story is None and _is_id(event):
+            story = await status.story(event_id=int(event))
+        return story or await _chain_of(store, clock, event)
 
-    def tell(story: Story) -> None:
-        if as_json:
+    def tell(story: Story | ChainStory) -> None:
+        if isinstance(story, ChainStory):
+            if as_json:
+                _write(chain_story_form(story))
+            else:
+                chain_text(_screen(), story)
+        elif as_json:
             _write(forms.story_form(story, payload))
         else:
             tables.story_text(_screen(), story, payload)
@@ -143,18 +163,28 @@ def show(event: str, store_url: str, payload: bool, as_json: bool) -> None:
 @options.AS_JSON
 def why(what: str, store_url: str, as_json: bool) -> None:
     """
-    Say what keeps an event or a delivery from going on, and what to do about it.
+    Say what keeps an event, a delivery or a chain from going on, and what to do about it.
 
-    What is given is looked for as the key of an event first, then as the id of a delivery.
+    What is given is looked for as the key of an event first, then as the id of a delivery, then
+    as that of a chain.
     """
 
-    async def ask(store: Any, clock: Any) -> Story | Explained:
+    async def ask(store: Any, clock: Any) -> Story | Explained | ChainStory:
         status = Status(store, clock)
         story = await status.story(key=what)
-        return story or await _delivery_of(status, what)
+        if story is not None:
+            return story
+        try:
+            if _is_id(what):
+                return await status.why(int(what))
+        except UnknownDelivery:
+            pass
+        return await _chain_of(store, clock, what)
 
-    def tell(found: Story | Explained) -> None:
-        if isinstance(found, Story):
+    def tell(found: Story | Explained | ChainStory) -> None:
+        if isinstance(found, ChainStory):
+            tell_chain(found, as_json)
+        elif isinstance(found, Story):
             if as_json:
                 _write(forms.story_form(found))
             else:
@@ -165,6 +195,14 @@ def why(what: str, store_url: str, as_json: bool) -> None:
     ask_store(store_url, ask, tell)
 
 
+def tell_chain(story: ChainStory, as_json: bool) -> None:
+    """Tell how a chain stands."""
+    if as_json:
+        _write(chain_story_form(story))
+    else:
+        chain_why_text(_screen(), story)
+
+
 def tell_explained(explained: Explained, as_json: bool) -> None:
     """Tell how a delivery stands."""
     if as_json:
@@ -173,27 +211,15 @@ def tell_explained(explained: Explained, as_json: bool) -> None:
         tables.explained_text(_screen(), explained)
 
 
-async def _story_of(status: Status, event: str) -> Story:
-    story = await status.story(key=event)
-    if story is None and _is_id(event):
-        story = await status.story(event_id=int(event))
-    if story is None:
-        raise NotThere(
-            f"no event has the key{' or the id' if _is_id(event) else ''} {event!r}: "
-            "`twisted-dispatcher list events` lists the newest"
-        )
-    return story
-
-
-async def _delivery_of(status: Status, what: str) -> Explained:
-    try:
-        if _is_id(what):
-            return await status.why(int(what))
-    except UnknownDelivery:
-        pass
+async def _chain_of(store: Any, clock: Any, name: str) -> ChainStory:
+    if getattr(store, "chains", None) is not None:
+        story = await ChainStatus(store, clock).story(name)
+        if story is not None:
+            return story
     raise NotThere(
-        f"no event has the key {what!r}{', and no delivery the id' if _is_id(what) else ''}: "
-        "`twisted-dispatcher list events` lists the newest, and `list deliveries` likewise"
+        f"no event has the key{' or the id' if _is_id(name) else ''} {name!r}, and no delivery or "
+        "chain the id: `twisted-dispatcher list events` lists the newest, and `list deliveries` "
+        "and `list chains` likewise"
     )
 
 

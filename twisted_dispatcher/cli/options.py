@@ -12,7 +12,12 @@ from typing import Any, NoReturn
 
 import click
 
-from twisted_dispatcher.cli.application import ApplicationNotFound, Setup, load_application
+from twisted_dispatcher.cli.application import (
+    ApplicationNotFound,
+    Setup,
+    load_application,
+    load_value,
+)
 from twisted_dispatcher.cli.statuses import FAILED
 from twisted_dispatcher.cli.venues import DEFAULT_LEASE
 from twisted_dispatcher.errors import BadStoreURL, InvalidPhases
@@ -70,6 +75,53 @@ def _store_url(context: click.Context, option: click.Parameter, url: str | None)
     except BadStoreURL as error:
         raise click.BadParameter(str(error)) from error
     return url
+
+
+def _json_value(context: click.Context, option: click.Parameter, text: str | None) -> Any:
+    if text is None:
+        return None
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise click.BadParameter(f"it is not JSON: {error}") from error
+
+
+def _pair(
+    context: click.Context, option: click.Parameter, text: str | None
+) -> tuple[str, str] | None:
+    if text is None:
+        return None
+    kind, equals, value = text.partition("=")
+    if not (kind and equals and value):
+        raise click.BadParameter(f"{text!r} is no resource: write TYPE=ID, as in order=17")
+    return kind, value
+
+
+def _renamed(
+    context: click.Context, option: click.Parameter, texts: tuple[str, ...]
+) -> dict[str, str]:
+    renamed: dict[str, str] = {}
+    for text in texts:
+        old, equals, new = text.partition("=")
+        if not (old and equals and new):
+            raise click.BadParameter(f"{text!r} renames nothing: write OLD=NEW")
+        renamed[old] = new
+    return renamed
+
+
+def _chain_configs(context: click.Context, option: click.Parameter, name: str) -> Any:
+    """Give what stands in a file, or what a Python name stands for; it is judged later."""
+    module, colon, _ = name.partition(":")
+    if not colon or "/" in module or module.endswith((".toml", ".json")):
+        return name
+    try:
+        value = load_value(name)
+        return value() if callable(value) else value
+    except ApplicationNotFound as error:
+        raise click.BadParameter(str(error)) from error
+    except Exception:
+        say(f"importing {module} failed:\n{traceback.format_exc()}", aside=True)
+        context.exit(FAILED)
 
 
 def _json_object(context: click.Context, option: click.Parameter, text: str | None) -> Any:
@@ -179,12 +231,52 @@ HANDLER = click.option("--handler", metavar="NAME", help="Only those to this han
 PAYLOAD = click.option(
     "--payload", is_flag=True, help="Show what the event says, too: its body, details and lane."
 )
-EVENT = click.argument("event", metavar="EVENT_KEY_OR_ID")
-EVENT_OR_DELIVERY = click.argument("what", metavar="EVENT_KEY_OR_DELIVERY_ID")
+EVENT = click.argument("event", metavar="EVENT_OR_CHAIN")
+EVENT_OR_DELIVERY = click.argument("what", metavar="EVENT_DELIVERY_OR_CHAIN")
 DELIVERY = click.argument("delivery_id", type=click.IntRange(min=1), metavar="DELIVERY_ID")
 CONTEXT = click.option(
     "--context",
     callback=_json_object,
     metavar="JSON",
     help="What the event's context shall be from now on, as a JSON object.",
+)
+
+# Of what is about chains
+
+CHAIN = click.argument("chain_id", metavar="CHAIN_ID")
+SIGNAL = click.argument("name", metavar="SIGNAL")
+VALUE = click.option(
+    "--value",
+    callback=_json_value,
+    metavar="JSON",
+    help="What the transitions that wait for it shall see, as JSON.",
+)
+CHAIN_TYPE = click.option("--type", "chain_type", metavar="TYPE", help="Only those of this type.")
+OF_TYPE = click.option(
+    "--type", "chain_type", metavar="TYPE", help="The type of chain, where there are several."
+)
+STATE = click.option("--state", help="Only those in this state.")
+RESOURCE = click.option(
+    "--resource",
+    "pair",
+    callback=_pair,
+    metavar="TYPE=ID",
+    help="Only those with this resource; give --type as well.",
+)
+ONLY_PARKED = click.option("--parked", is_flag=True, help="Only those that have failed too often.")
+CHAIN_CONFIGS = click.argument("chain_configs", callback=_chain_configs, metavar="CONFIGURATION")
+COUNT_IN = click.option(
+    "--store",
+    "store_url",
+    callback=_store_url,
+    metavar="URL",
+    help="Show how many chains of this store are in which state.",
+)
+RENAMED = click.option(
+    "--rename",
+    "renamed",
+    callback=_renamed,
+    multiple=True,
+    metavar="OLD=NEW",
+    help="As if the configuration renamed a state; may be given several times.",
 )

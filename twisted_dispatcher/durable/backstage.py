@@ -12,12 +12,21 @@ from twisted.internet.interfaces import IReactorTime
 from twisted_dispatcher.durable.codec import Codec
 from twisted_dispatcher.durable.departures import Departures
 from twisted_dispatcher.durable.keys import KeyMaker, due_at
-from twisted_dispatcher.durable.planning import PlannedEvent, Planner
+from twisted_dispatcher.durable.planning import Plan, Planner
 from twisted_dispatcher.durable.transactions import AcceptIn, Transaction
 from twisted_dispatcher.durable.worker import DeliveryWorker
 from twisted_dispatcher.interfaces import IStore
-from twisted_dispatcher.records import Accepted, Claim, Worker
+from twisted_dispatcher.records import Accepted, Claim, NewEvent, Worker
 from twisted_dispatcher.registration.keywords import check_known
+
+
+@attrs.frozen(eq=False)
+class PlannedEvent:
+    """An event that is about to be stored: itself, to whom it goes, and how it is written down."""
+
+    event: Any
+    plan: Plan
+    new: NewEvent
 
 
 @attrs.frozen(eq=False)
@@ -51,22 +60,25 @@ class Backstage:
         return float(self.clock().seconds())
 
     def write(
-        self, event: Any, key: str, at: datetime | float | None, details: Mapping[str, Any]
+        self, event: Any, key: str | None, at: datetime | float | None, details: Mapping[str, Any]
     ) -> PlannedEvent:
         """
         Write an event down and find out to whom it goes.
 
         :raises NotEncodable, UnknownKeyword, InvalidKey, InvalidTime: as `accept_event` does.
         """
-        check_known(dict(details), self._allowed())
+        given = dict(details)
+        check_known(given, self._allowed())
         now = self.now()
-        return self._planner.write(
-            event, self.keys.key_of(event, key, now), due_at(at, now), details
-        )
+        key, due = self.keys.key_of(event, key, now), due_at(at, now)
+        body = self.codec.encode(event)
+        plan = self._planner.kept(given) or self._planner.plan(given)
+        new = NewEvent(key, body, plan.details, plan.lane, due, plan.deliveries)
+        return PlannedEvent(event, plan, new)
 
     def set_out(self, accepted: Accepted, planned: PlannedEvent) -> None:
         """Run what of a stored event is to be run here, in memory too."""
-        self._departures.acceptance_of(self._departures.set_out([accepted], planned))
+        self._departures.set_out(planned.event, planned.plan, planned.new.due, accepted)
 
     def run(self, claims: Iterable[Claim]) -> None:
         """Run deliveries that the store has given to `acceptor`."""

@@ -8,7 +8,7 @@ is due. Its handlers are registered, matched and explained as those of `EventDis
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timezone
 from typing import Any
 
 import attrs
@@ -18,18 +18,19 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from twisted_dispatcher.durable.answering import answering
 from twisted_dispatcher.durable.backstage import Backstage
 from twisted_dispatcher.durable.codec import Codec, default_codec
-from twisted_dispatcher.durable.departures import Departure, Departures
+from twisted_dispatcher.durable.departures import Departures
 from twisted_dispatcher.durable.journeys import Journeys
 from twisted_dispatcher.durable.keys import KeyMaker, due_at
 from twisted_dispatcher.durable.planning import Planner
 from twisted_dispatcher.durable.retention import Retention
+from twisted_dispatcher.durable.roster import Roster
 from twisted_dispatcher.durable.terms import DurableTerms
 from twisted_dispatcher.durable.worker import DeliveryWorker
 from twisted_dispatcher.errors import (
     InvalidReplay,
-    NameTaken,
     NotRunning,
 )
 from twisted_dispatcher.events import Event
@@ -49,6 +50,7 @@ from twisted_dispatcher.records import (
     Unplanned,
 )
 from twisted_dispatcher.registrar import Terms
+from twisted_dispatcher.registration.explaining import Verdict, verdict_on_missing
 from twisted_dispatcher.registration.handlers import Handler
 from twisted_dispatcher.registration.keywords import RESERVED, check_known
 from twisted_dispatcher.registrations import Registrations
@@ -124,16 +126,17 @@ class DurableDispatcher(Registrations):
         :param keep_keys: the same for its key and its deliveries, not before its payload.
         :param drain: so many seconds `stop` waits for what is running; then that is given back.
         """
-        self._store = store
+        self._store = answering(store)
         self._works = worker
         self._keys = KeyMaker()
         self._codec = codec or default_codec
         self._lease = lease
         self._drain = drain
         self._bury_after = bury_after
-        self._retention = Retention(store, keep_payloads, keep_keys)
+        self._retention = Retention(self._store, keep_payloads, keep_keys)
         self._is_ready = False
         self._unplannable: set[int] = set()
+        self._roster = Roster()
         super().__init__(
             allowed_match_spec_keywords,
             phases,
@@ -159,12 +162,13 @@ class DurableDispatcher(Registrations):
             report=self._report,
             accept_in=self._accept_in,
             on_unplanned=self._plan_unplanned,
+            roster=self._roster if self._works else Roster(),
         )
         self._planner = Planner(
             self._registry, self._phases, self._order_by, self._codec, self._works
         )
         self._departures = Departures(
-            self._engine, self._planner, self._journeys, self._worker, self._current_clock
+            self._store, self._engine, self._journeys, self._worker, self._current_clock
         )
         self.backstage = Backstage(
             self._store,
@@ -183,30 +187,20 @@ class DurableDispatcher(Registrations):
 
     def _enter(self, old: Collection[int], new: Sequence[Handler]) -> None:
         """Register handlers in the place of others, if deliveries can tell all by their names."""
-        names = {
-            handler.name for handler in self._durable_handlers.values() if handler.id not in old
-        }
-        for handler in new:
-            if handler.options.durable is not False:
-                if handler.name in names:
-                    raise NameTaken(handler.name)
-                names.add(handler.name)
+        self._roster.check(new, old)
         super()._enter(old, new)
-
-    @property
-    def _durable_handlers(self) -> dict[str, Handler]:
-        return {
-            handler.name: handler
-            for handler in self._registry.handlers()
-            if handler.options.durable is not False
-        }
+        self._roster.add(new)
+        if self._works:
+            self._worker.handlers_changed()
+            self._worker.look()
 
     def _handlers_changed(self) -> None:
-        if self._works:
-            self._worker.set_handlers(self._durable_handlers.values())
+        # Any thread may call this at any moment, when a handler was collected.
+        self._planner.forget()
+        self._worker.handlers_changed()
 
     def _conditions_changed(self) -> None:
-        """Nothing is kept that depends on them."""
+        self._planner.forget()
 
     # Starting and stopping
 
@@ -219,7 +213,6 @@ class DurableDispatcher(Registrations):
         if not self._works:
             self._became_ready(None)
             return
-        self._handlers_changed()
         starting = Deferred.fromCoroutine(self._worker.start())
         starting.addCallbacks(self._became_ready, self._not_started)
 
@@ -281,16 +274,10 @@ class DurableDispatcher(Registrations):
         :return: a Deferred that fires with the `Acceptance` when the event will be dispatched
             whatever happens. It fails with `NotEncodable` when the event or a detail could not be
             read back as it is, with `NotRunning`, or with a `StoreError`; nothing is stored then.
+            Cancelling it ends the wait, and the event may be accepted all the same.
         :raises UnknownKeyword, InvalidKey, InvalidTime: at once.
         """
-        check_known(event_details, self.allowed_keywords)
-        now = self._current_clock().seconds()
-        key, due = self._keys.key_of(event, key, now), due_at(at, now)
-        if not self._running:
-            return fail(NotRunning())
-        return self._accept(event, key, due, event_details).addCallback(
-            self._departures.acceptance_of
-        )
+        return self._accept(event, key, at, event_details, False)
 
     def fire_event(
         self,
@@ -307,28 +294,42 @@ class DurableDispatcher(Registrations):
         they ran; the values that handlers gave are known for those that ran in this process.
         Cancelling it ends the wait, not the dispatch.
         """
+        if self._running:
+            return self._accept(event, key, at, event_details, True)
         check_known(event_details, self.allowed_keywords)
         now = self._current_clock().seconds()
-        key, due = self._keys.key_of(event, key, now), due_at(at, now)
-        if not self._running:
-            _log.warn(
-                "{dispatcher} is not running: {event_label} is not dispatched. Call start() first",
-                dispatcher=self,
-                event_label=event_label(event),
-            )
-            return fired(not_dispatched())
-        return self._accept(event, key, due, event_details).addCallback(self._departures.result_of)
+        self._keys.key_of(event, key, now)
+        due_at(at, now)
+        _log.warn(
+            "{dispatcher} is not running: {event_label} is not dispatched. Call start() first",
+            dispatcher=self,
+            event_label=event_label(event),
+        )
+        return fired(not_dispatched())
 
     def _accept(
-        self, event: Any, key: str, due: float, given: Mapping[str, Any]
-    ) -> Deferred[Departure]:
+        self,
+        event: Any,
+        key: str | None,
+        at: datetime | float | None,
+        given: dict[str, Any],
+        is_fired: bool,
+    ) -> Deferred[Any]:
+        plan = self._planner.kept(given)
+        if plan is None:
+            check_known(given, self.allowed_keywords)
+        now = self._current_clock().seconds()
+        key = self._keys.key_of(event, key, now)
+        due = now if at is None else due_at(at, now)
+        if not self._running:
+            return fail(NotRunning())
         try:
-            planned = self._planner.write(event, key, due, given)
+            body = self._codec.encode(event)
+            if plan is None:
+                plan = self._planner.plan(given)
         except Exception:
             return fail()
-        now = self._current_clock().seconds()
-        accepting = self._store.accept([planned.new], self._worker.acceptor, now)
-        return accepting.addCallback(self._departures.set_out, planned)
+        return self._departures.accept(event, body, plan, key, due, now, is_fired)
 
     def _accept_in(
         self,
@@ -339,10 +340,8 @@ class DurableDispatcher(Registrations):
         given: dict[str, Any],
     ) -> Acceptance:
         """Accept an event within a store's transaction."""
-        check_known(given, self.allowed_keywords)
-        now = self._current_clock().seconds()
-        key, due = self._keys.key_of(event, key, now), due_at(at, now)
-        acceptance: Acceptance = store.accept(self._planner.write(event, key, due, given).new)
+        planned = self.backstage.write(event, key, at, given)
+        acceptance: Acceptance = store.accept(planned.new)
         return acceptance
 
     async def _plan_unplanned(self) -> bool:
@@ -352,7 +351,7 @@ class DurableDispatcher(Registrations):
         planned = 0
         for event in unplanned:
             try:
-                plan = self._planner.plan(self._codec.decode(event.details))
+                plan = self._planner.plan(self._codec.decode(event.details), event.details)
             except Exception:
                 self._not_planned(event)
                 continue
@@ -378,6 +377,24 @@ class DurableDispatcher(Registrations):
             self._engine.report(handler, event, failure)
         else:
             report_retry(handler, event, failure, claim.attempt, delay)
+
+    def why(self, **event_details: Any) -> list[Verdict]:
+        """
+        Say for every handler whether an event with these details would reach it now.
+
+        At last for every handler that is not registered, by anybody, and that deliveries wait for:
+        since when. Only one that works knows of these, and looks for them a few times within a
+        lease.
+        """
+        known = self._roster.all()
+        missing = [each for each in self._worker.missing if each.handler not in known]
+        return super().why(**event_details) + [
+            verdict_on_missing(
+                each.handler,
+                datetime.fromtimestamp(each.since, timezone.utc).isoformat(timespec="seconds"),
+            )
+            for each in missing
+        ]
 
     # Deliveries
 

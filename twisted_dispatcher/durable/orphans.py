@@ -5,7 +5,7 @@ from __future__ import annotations
 from twisted.logger import Logger
 
 from twisted_dispatcher.interfaces import IStore
-from twisted_dispatcher.records import DEAD, Settlement, Worker
+from twisted_dispatcher.records import DEAD, Orphan, Settlement, Worker
 
 # For so many seconds a handler may be missing, while programs start, without being called missing.
 GRACE = 60.0
@@ -16,7 +16,11 @@ _log = Logger()
 
 
 class Orphans:
-    """Sees to the deliveries that wait for handlers which no worker knows."""
+    """
+    Sees to the deliveries that wait for handlers which no worker knows.
+
+    :ivar missing: these handlers, as they were at the last look; some may have just been started.
+    """
 
     def __init__(
         self, store: IStore, worker_id: str, bury_after: float | None, stops: frozenset[str]
@@ -30,10 +34,12 @@ class Orphans:
         self._worker_id = worker_id
         self._bury_after = bury_after
         self._told: set[str] = set()
+        self.missing: list[Orphan] = []
 
     async def look(self, now: float) -> None:
         """Tell of each missing handler once, and bury what has waited for one for too long."""
-        missing = await self._store.orphans(now - GRACE, now)
+        self.missing = await self._store.orphans(now, now)
+        missing = [orphan for orphan in self.missing if orphan.since < now - GRACE]
         for orphan in missing:
             if orphan.handler not in self._told:
                 self._told.add(orphan.handler)

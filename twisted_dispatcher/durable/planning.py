@@ -1,45 +1,53 @@
-"""Finding out to whom an event goes, and writing it down for the store."""
+"""Finding out to whom an event goes, and writing down what is known of it by its details."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import attrs
 
 from twisted_dispatcher.durable.codec import Codec
 from twisted_dispatcher.matching import MISSING, unhashable
-from twisted_dispatcher.records import NewDelivery, NewEvent
+from twisted_dispatcher.records import NewDelivery
 from twisted_dispatcher.registration.handlers import FailedMatch, Handler
 from twisted_dispatcher.registration.registry import Registry
+
+# So many plans are kept; when there are more, all are dropped.
+MOST_KEPT: Final = 1024
+# A plan is kept if its details are written in so many characters at most.
+LONGEST_KEPT: Final = 1000
 
 
 @attrs.frozen
 class Plan:
     """
-    To whom an event goes.
+    To whom the events with some details go.
 
     :ivar handlers: all that match, in order.
+    :ivar details: the details, as the codec writes them.
     :ivar deliveries: those that are recorded; None where workers elsewhere find out.
-    :ivar lane: what it is ordered by, or None.
+    :ivar lane: what the events are ordered by, or None.
+    :ivar beside: the handlers that are no deliveries, each with the rank of its phase, in order.
+    :ivar failed: the handlers that are not called because their predicates raised.
     """
 
     handlers: tuple[Handler, ...]
+    details: str
     deliveries: tuple[NewDelivery, ...] | None
     lane: str | None
-
-
-@attrs.frozen
-class PlannedEvent:
-    """An event that is about to be stored: itself, its handlers, and how it is written down."""
-
-    event: Any
-    handlers: tuple[Handler, ...]
-    new: NewEvent
+    beside: tuple[tuple[int, Handler], ...]
+    failed: tuple[Handler, ...]
 
 
 class Planner:
-    """Plans the events of one dispatcher."""
+    """
+    Plans the events of one dispatcher.
+
+    Most events have the same few details over and over, and these are mostly texts. So the plans
+    of details that are nothing but texts are kept, unless a pattern or a predicate was involved,
+    and dropped as a whole on any change.
+    """
 
     def __init__(
         self,
@@ -55,47 +63,76 @@ class Planner:
         self._order_by = order_by
         self._codec = codec
         self._works = works
+        self._kept: dict[tuple[str, ...], Plan] = {}
 
-    def write(self, event: Any, key: str, due: float, given: Mapping[str, Any]) -> PlannedEvent:
-        """
-        Plan an event and write it down.
+    def forget(self) -> None:
+        """Drop what is known. Any thread may call it at any moment."""
+        # A new dict, not an emptied one: who is just planning keeps that plan to itself.
+        self._kept = {}
 
-        :raises NotEncodable, UnhashableValue: when that cannot be.
-        """
-        body = self._codec.encode(event)
-        details = self._codec.encode(dict(given), "details")
-        plan = self.plan(given)
-        new = NewEvent(key, body, details, plan.lane, due, plan.deliveries)
-        return PlannedEvent(event, plan.handlers, new)
+    def kept(self, given: Mapping[str, Any]) -> Plan | None:
+        """Give the plan for these details if it is known; they are known to be good then."""
+        plan = self._kept.get((*given, *given.values())) if self._kept else None
+        if plan is not None:
+            for value in given.values():
+                # What merely equals a text may not be written as one.
+                if type(value) is not str:
+                    return None
+        return plan
 
-    def plan(self, given: Mapping[str, Any]) -> Plan:
+    def plan(self, given: Mapping[str, Any], details: str | None = None) -> Plan:
         """
         Plan an event with these details.
 
-        :raises UnhashableValue: when a detail cannot be looked up.
+        :param details: as the codec has written them, if it has.
+        :raises NotEncodable, UnhashableValue: when a detail cannot be written, or looked up.
         """
+        kept = self._kept
+        if details is None:
+            details = self._codec.encode(dict(given), "details")
         lane = None
         if self._order_by is not None:
             lane = self._codec.lane_text([given.get(name, MISSING) for name in self._order_by])
-        handlers = self._find(given)
-        if not self._works:
-            return Plan(handlers, None, lane)
-        deliveries = tuple(
-            NewDelivery(handler.name, handler.phase, self.rank(handler))
-            for handler in handlers
-            if handler.options.durable is not False and not isinstance(handler, FailedMatch)
-        )
-        return Plan(handlers, deliveries, lane)
+        handlers, is_steady = self._find(given)
+        plan = self._plan_for(handlers, details, lane)
+        if is_steady and len(details) <= LONGEST_KEPT and self._is_plain(given):
+            if len(kept) >= MOST_KEPT:
+                kept.clear()
+            key = (*given, *given.values())
+            kept[key] = plan
+        return plan
 
-    def rank(self, handler: Handler) -> int:
+    def _is_plain(self, given: Mapping[str, Any]) -> bool:
+        """Tell whether all keywords are allowed, and all values nothing but texts."""
+        allowed = self._registry.index.keywords
+        return all(type(value) is str and name in allowed for name, value in given.items())
+
+    def _plan_for(self, handlers: tuple[Handler, ...], details: str, lane: str | None) -> Plan:
+        called = [each for each in handlers if not isinstance(each, FailedMatch)]
+        failed = [each for each in handlers if isinstance(each, FailedMatch)]
+        deliveries = None
+        if self._works:
+            deliveries = tuple(
+                NewDelivery(handler.name, handler.phase, self._rank(handler))
+                for handler in called
+                if handler.options.durable is not False
+            )
+        beside = tuple(
+            (self._rank(handler), handler)
+            for handler in called
+            if handler.options.durable is False
+        )
+        return Plan(handlers, details, deliveries, lane, beside, tuple(failed))
+
+    def _rank(self, handler: Handler) -> int:
         """Give the position of a handler's phase."""
         return self._phases.index(handler.phase)
 
-    def _find(self, given: Mapping[str, Any]) -> tuple[Handler, ...]:
+    def _find(self, given: Mapping[str, Any]) -> tuple[tuple[Handler, ...], bool]:
         index = self._registry.index
         details = tuple(given.get(keyword, MISSING) for keyword in index.keywords)
         try:
-            return index.find(details)[0]
+            return index.find(details)
         except TypeError:
             error = unhashable(index.keywords, details)
             if error is not None:

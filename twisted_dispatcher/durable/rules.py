@@ -6,7 +6,12 @@ What follows from an attempt: pure rules, without a clock, a store or a reactor.
     pending --claimed--> running --well--> done
        ^                    |--badly, attempts left--> retrying --claimed--> running
        |                    |--badly, none left------> dead
-       +----given back------+
+       |--given back--------|
+       +--its worker died---+
+
+Every attempt counts but those that were given back. One in which the worker died does: a handler
+that ends its own process would be tried for ever otherwise. Nobody was there to settle it, so that
+it is seen at the next claim whether attempts are left.
 """
 
 from __future__ import annotations
@@ -42,10 +47,37 @@ def after_failure(
     :param chance: see `RetryPolicy.delay`.
     """
     error = traceback_of(failure)
-    if claim.attempt < policy.max_attempts:
-        due = now + policy.delay(claim.attempt, chance)
+    if claim.counted < policy.max_attempts:
+        due = now + policy.delay(claim.counted, chance)
         return Settlement(claim.delivery_id, claim.event_id, claim.attempt, RETRYING, due, error)
     return Settlement(claim.delivery_id, claim.event_id, claim.attempt, DEAD, None, error, stops)
+
+
+def is_exhausted(claim: Claim, policy: RetryPolicy) -> bool:
+    """
+    Tell whether a delivery has no attempt left, before its handler is called.
+
+    So it is when the worker died in the last one, which nobody has settled.
+    """
+    return claim.counted > policy.max_attempts
+
+
+def is_suspect(claim: Claim, policy: RetryPolicy) -> bool:
+    """
+    Tell whether a delivery may be what its workers died of, so that it is to run by itself.
+
+    After one death, which may have any reason, it runs as always, unless this attempt is its last.
+    """
+    return claim.died and (claim.counted > 2 or claim.counted == policy.max_attempts > 1)
+
+
+def after_exhaustion(claim: Claim, stops: bool) -> Settlement:
+    """
+    Settle a delivery that has no attempt left: it is dead, of the last error that is known.
+
+    :param stops: whether a dead delivery of its phase ends the dispatch.
+    """
+    return Settlement(claim.delivery_id, claim.event_id, claim.attempt, DEAD, stops=stops)
 
 
 def given_back(claim: Claim, now: float) -> Settlement:

@@ -8,6 +8,7 @@ registered are read back and compared, since their constructors and functions ma
 
 from __future__ import annotations
 
+import json.encoder
 from collections.abc import Callable
 from json import JSONEncoder
 from typing import Any
@@ -20,7 +21,39 @@ from twisted_dispatcher.errors import NotEncodable
 # Objects with what was written of them, which must be read back before they are accepted.
 _Doubts = list[tuple[Any, Tagged]]
 
-_to_json = JSONEncoder(allow_nan=False, check_circular=False, separators=(",", ":")).encode
+_encoder = JSONEncoder(allow_nan=False, check_circular=False, separators=(",", ":"))
+
+
+def _kept_encoder() -> Callable[[Any], str]:
+    """
+    Give a function that does what `JSONEncoder.encode` does, and keeps what does it.
+
+    The encoder itself makes that anew for every call, which for a small event costs more than to
+    encode it. Where it is not there, as on PyPy, the encoder is fast as it is.
+    """
+    make = getattr(json.encoder, "c_make_encoder", None)
+    if make is None:
+        return _encoder.encode
+    flags = (_encoder.sort_keys, _encoder.skipkeys, _encoder.allow_nan)
+    text = json.encoder.encode_basestring_ascii
+    chunks_of = make(None, _encoder.default, text, None, ":", ",", *flags)
+    return lambda tree: "".join(chunks_of(tree, 0))
+
+
+_to_json = _kept_encoder()
+_is_text, _are_atoms = frozenset({str}).issuperset, ATOMS.issuperset
+
+
+def _is_plain(value: Any) -> bool:
+    """Tell whether a value is a dict that JSON writes and reads as it is, and holds no others."""
+    return (
+        type(value) is dict
+        and _are_atoms(map(type, value.values()))
+        and _is_text(map(type, value))
+        and TAG not in value
+    )
+
+
 _to_unescaped_json = JSONEncoder(ensure_ascii=False, check_circular=False).encode
 
 
@@ -47,7 +80,8 @@ class Writer:
         """
         doubts: _Doubts = []
         try:
-            tree = self._write(value, depth, doubts)
+            # Most events are dicts of texts and numbers, and written as they are.
+            tree = value if depth == 1 and _is_plain(value) else self._write(value, depth, doubts)
             text = _to_json(tree)
             if "\\ud" in text:
                 # Perhaps half of a pair of surrogates, which cannot be written as UTF-8.
@@ -76,9 +110,11 @@ class Writer:
         for key in value:
             if type(key) is not str or key == TAG:
                 return self._write_pairs(value, depth, doubts)
-        written = value.copy()
+        written = value
         for key, item in value.items():
             if type(item) not in ATOMS:
+                if written is value:
+                    written = value.copy()
                 written[key] = self._write(item, depth, doubts)
         return written
 

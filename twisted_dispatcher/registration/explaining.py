@@ -29,16 +29,21 @@ class HandlerDescription:
 
 @attrs.frozen
 class Verdict:
-    """Whether an event would reach a handler, and if not, every reason that stands against it."""
+    """
+    Whether an event would reach a handler, and if not, every reason that stands against it.
 
-    handler_id: int
+    Of a handler that is not registered, for which deliveries wait, id and phase are None.
+    """
+
+    handler_id: int | None
     name: str
-    phase: str
+    phase: str | None
     runs: bool
     reason: str
 
     def __str__(self) -> str:
-        return f"{self.name} ({self.phase}): {self.reason}"
+        phase = "" if self.phase is None else f" ({self.phase})"
+        return f"{self.name}{phase}: {self.reason}"
 
 
 def description_of(handler: Handler) -> HandlerDescription:
@@ -68,6 +73,19 @@ def verdict_on(
             against.append(objection)
     reason = "; ".join(against) or "runs"
     return Verdict(handler.id, handler.name, handler.phase, not against, reason)
+
+
+def verdict_on_missing(name: str, since: str) -> Verdict:
+    """
+    Say that deliveries wait for a handler which no worker has registered.
+
+    :param since: when the first of them was due.
+    """
+    reason = (
+        f"deliveries wait for it since {since}, and no worker has registered it: register it "
+        "under this name again, or skip them"
+    )
+    return Verdict(None, name, None, False, reason)
 
 
 def _objection(keyword: str, value: Any, detail: Any) -> str | None:

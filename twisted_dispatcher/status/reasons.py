@@ -29,6 +29,7 @@ from twisted_dispatcher.records import (
 NOT_DUE: Final = "not_due"
 DUE: Final = "due"
 EARLIER_PHASE: Final = "earlier_phase"
+LATER_PHASE: Final = "later_phase"
 EARLIER_EVENT: Final = "earlier_event"
 NO_WORKER: Final = "no_worker"
 NOT_PLANNED: Final = "not_planned"
@@ -44,6 +45,7 @@ CODES: Final = (
     NOT_DUE,
     DUE,
     EARLIER_PHASE,
+    LATER_PHASE,
     EARLIER_EVENT,
     NO_WORKER,
     NOT_PLANNED,
@@ -152,7 +154,8 @@ def _waiting(delivery: Delivery, around: Surroundings) -> Reason:
     if delivery.handler in around.orphaned:
         return Reason(
             NO_WORKER,
-            f"no worker that is alive has registered the handler {delivery.handler}: start the "
+            f"no worker that is alive has registered the handler {delivery.handler}, for which it "
+            f"waits since {in_utc(delivery.due)}: start the "
             "program that does, register the handler under this name again, or give the delivery "
             f"up by `twisted-dispatcher skip {delivery.id}`",
         )
@@ -179,12 +182,27 @@ def _closed(delivery: Delivery, around: Surroundings) -> Reason:
             f"an earlier phase is not over ({phases}): it waits for {_named(before)}",
             deliveries=tuple(each.id for each in before),
         )
+    after = [each for each in around.siblings if _is_open(each) and each.id != delivery.id]
+    if after:
+        phases = ", ".join(dict.fromkeys(each.phase for each in after))
+        return Reason(
+            LATER_PHASE,
+            f"it was replayed while a later phase is open ({phases}): it waits for "
+            f"{_named(after)}",
+            deliveries=tuple(each.id for each in after),
+        )
     if around.ahead is not None:
         key = around.ahead.key
         return Reason(
             EARLIER_EVENT, f"the event {key} comes first, by order_by: look there", event_key=key
         )
     return Reason(EARLIER_EVENT, "another event comes first, by order_by, and is not settled")
+
+
+def _is_open(delivery: Delivery) -> bool:
+    return delivery.status not in SETTLED and (
+        delivery.due is not None or delivery.status == RUNNING
+    )
 
 
 def _earlier(delivery: Delivery, around: Surroundings) -> list[Delivery]:
@@ -218,7 +236,7 @@ def reason_of_event(around: Surroundings) -> Reason:
     if not event.planned:
         return _not_planned(event, around.now)
     going = [each for each in around.siblings if each.status not in SETTLED]
-    ready = [each for each in going if each.due is not None or each.status == RUNNING]
+    ready = [each for each in going if _is_open(each)]
     if not ready and going:
         return reason_of(going[0], around)
     reasons = [reason_of(each, around) for each in ready]

@@ -1,9 +1,9 @@
 """
 Crashes at every point: whether anything is lost, or done twice, wherever a process dies.
 
-A store on SQLite has a *crash point* before and after every group of statements that it writes,
-and every commit. `crash_everywhere` lets a process die at each of them in turn, starts the next
-one on the same file, and has you look at what is left::
+A store has a *crash point* before and after every group of statements that it writes, and every
+commit. `crash_everywhere` lets a process die at each of them in turn, starts the next one on the
+same store, and has you look at what is left::
 
     class OrderTests(SynchronousTestCase):
         def test_crashes(self):
@@ -18,6 +18,10 @@ one on the same file, and has you look at what is left::
                 self.assertEqual(booked(crash.path), ["order 1"], crash.point)
 
 Time is a `Clock`; nothing sleeps, and each life of a process takes some milliseconds.
+
+On PostgreSQL give the URL of an empty schema instead of the path of a new file. There the threads
+of a store come to their points in an order that may differ from life to life, so that in two runs
+not quite the same ones are tried.
 """
 
 from __future__ import annotations
@@ -27,7 +31,7 @@ from typing import Any, cast
 
 import attrs
 from twisted.internet.defer import Deferred
-from twisted.internet.task import Clock
+from twisted.python.failure import Failure
 
 from twisted_dispatcher.durable.dispatcher import DurableDispatcher
 from twisted_dispatcher.firing.answers import settle
@@ -35,6 +39,7 @@ from twisted_dispatcher.interfaces import IStore
 from twisted_dispatcher.stores import open_store
 from twisted_dispatcher.testing.clocked import NeverSettled, result_of
 from twisted_dispatcher.testing.stores.crashes import CrashPoint, ProcessDied
+from twisted_dispatcher.testing.turns import CountedStore, TurnedReactor
 
 # Some day in 2027, at which the first life begins.
 BEGINNING = 1_800_000_000.0
@@ -51,7 +56,7 @@ class Crashed:
     """
     What is left after a crash, and after the process that followed it has settled everything.
 
-    :ivar path: the file of the store, which nobody has open any more.
+    :ivar path: the file of the store, which nobody has open any more; or the URL that was given.
     :ivar number: how many crash points the process had reached, with that at which it died.
     :ivar point: the name of that; None for the life without a crash, which comes last.
     """
@@ -94,19 +99,22 @@ class Life:
         **options: Any,
     ) -> None:
         """
-        :param path: the file of its store.
+        :param path: the file of its store, or its URL.
         :param born: when it begins, in seconds since the epoch.
         :param dies_at: the number of the crash point at which it ends, from 1.
         """
-        self.clock = Clock()
+        self.clock = TurnedReactor()
         self.clock.advance(born)
         self._end = born
         self._death = Death(dies_at)
-        self._store = cast(Any, open_store(f"sqlite:///{path}", reactor=self.clock))
-        # A crash of the process is no crash of the machine: what was written is there, without
-        # waiting for the disk.
-        self._store._ledger.connection.execute("PRAGMA synchronous = OFF")
-        self._store.on_point = self._death
+        url = path if "://" in path else f"sqlite:///{path}"
+        store = cast(Any, open_store(url, reactor=self.clock))
+        if url.startswith("sqlite:"):
+            # A crash of the process is no crash of the machine: what was written is there, without
+            # waiting for the disk.
+            store._ledger.connection.execute("PRAGMA synchronous = OFF")
+        store.on_point = self._pass
+        self._store = cast(Any, CountedStore(store))
         self.dispatcher = DurableDispatcher(
             cast(IStore, self._store), keywords, clock=self.clock, **options
         )
@@ -125,12 +133,22 @@ class Life:
         self._end = self.clock.seconds() + limit
         try:
             self._live(act)
-        except (ProcessDied, NeverSettled):
+        except (ProcessDied, Exception):
+            # What is raised after its death was never raised.
             if self._death.point is None:
                 raise
         finally:
             self._store.crash()
+            self.clock.close()
         return self._death.point
+
+    def _pass(self, point: str) -> None:
+        try:
+            self._death(point)
+        except ProcessDied:
+            # It may be waited for in another thread.
+            self.clock.wake()
+            raise
 
     def _live(self, act: Callable[[DurableDispatcher], Any]) -> None:
         self.dispatcher.start()
@@ -138,22 +156,34 @@ class Life:
         answer = settle(act(self.dispatcher))
         if isinstance(answer, Deferred):
             self._wait(answer)
+        elif isinstance(answer, Failure):
+            answer.raiseException()
         while self._wait(self._store.counts())["open"]:
             if self.clock.seconds() > self._end:
                 raise NeverSettled(f"events are left over that do not get on: {self._left()}")
-            self.clock.advance(STEP)
+            self._advance()
         self._wait(self.dispatcher.stop())
 
     def _left(self) -> Any:
         asking = self._store.deliveries(limit=10)
-        self.clock.advance(0)
+        self._turn()
         return result_of(asking)
 
     def _wait(self, deferred: Deferred[Any]) -> Any:
-        self.clock.advance(0)
+        self._turn()
         while (not deferred.called or deferred.paused) and self.clock.seconds() < self._end:
-            self.clock.advance(STEP)
+            self._advance()
         return result_of(deferred)
+
+    def _advance(self) -> None:
+        self.clock.advance(STEP)
+        self._turn()
+
+    def _turn(self) -> None:
+        """Wait, while time stands still, until the store owes nobody an answer."""
+        self.clock.turn_while(lambda: self._store.owed and self._death.point is None)
+        if self._death.point is not None:
+            raise ProcessDied(self._death.point)
 
 
 def crash_everywhere(
@@ -163,26 +193,29 @@ def crash_everywhere(
     act: Callable[[DurableDispatcher], Any],
     *,
     then_at: Callable[[int], int | None] = lambda number: None,
+    every: int = 1,
     **options: Any,
 ) -> Iterator[Crashed]:
     """
     Let a process die at each crash point in turn, and the next one settle everything.
 
-    :param new_path: gives the path of a file that is not there; ``mktemp`` of trial's test cases.
+    :param new_path: gives the path of a file that is not there, as ``mktemp`` of trial's test
+        cases does; or the URL of an empty store.
     :param keywords: the dispatcher's allowed match-spec keywords.
     :param setup: registers the handlers, in every life.
     :param act: does in every life what the outside world does, accepts events above all; give
         them keys, since who got no answer asks again. It may give a Deferred or a coroutine.
     :param then_at: the number of the crash point at which the second life ends as well, given
         that of the first; a third one settles everything then.
+    :param every: try only one of so many points, to be quicker.
     :param options: what else `DurableDispatcher` takes.
     :return: what is left, for every crash point; at last for a life in which there was none.
     """
     keywords = tuple(keywords)
-    number = 0
+    number = 1 - every
     alive = False
     while not alive:
-        number += 1
+        number += every
         path, born, points = new_path(), BEGINNING, list[str]()
         for dies_at in (number, then_at(number), None):
             life = Life(path, born, keywords, setup, dies_at, **options)

@@ -80,6 +80,8 @@ class RawPostgreSQL:
         import psycopg
 
         self._connection: Any = psycopg.connect(url, autocommit=True, prepare_threshold=0)
+        # A plan that is made once, when the table is small, looks through it when it has grown.
+        self._connection.execute("SET plan_cache_mode = force_custom_plan")
         self._connection.execute(
             SCHEMA.format(identity="BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY")
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
 from typing import Any
 
 import psycopg
@@ -21,8 +22,9 @@ from twisted_dispatcher.stores.postgresql.tables import (
     rows,
 )
 
-# Some events, who accepts them, and when.
-AcceptRequest = tuple[Sequence[NewEvent], Worker, float]
+# An event, who accepts it, and when; and some of them in one call.
+AcceptRequest = tuple[NewEvent, Worker, float]
+AcceptAllRequest = tuple[Sequence[NewEvent], Worker, float]
 # An event: its place among those that are stored together, itself, the place of its first delivery
 # among theirs, and who accepts it.
 _New = tuple[int, NewEvent, int, Worker]
@@ -64,19 +66,23 @@ _RESERVE = f"SELECT {RESERVE}('{DELIVERY_ID}', %s)"
 _PLANNED = "SET first_delivery = %s::bigint, last_delivery = %s::bigint WHERE id = %s"
 
 
-def accept_all(ledger: Ledger, requests: Sequence[AcceptRequest]) -> list[list[Accepted]]:
+def accept_all(ledger: Ledger, requests: Sequence[AcceptAllRequest]) -> list[list[Accepted]]:
     """Store the events of some calls of `IStore.accept`."""
-    now = max(request[2] for request in requests)
+    each = [(event, worker, now) for events, worker, now in requests for event in events]
+    accepted = iter(accept_each(ledger, each))
+    return [list(islice(accepted, len(events))) for events, _, _ in requests]
+
+
+def accept_each(ledger: Ledger, requests: Sequence[AcceptRequest]) -> list[Accepted]:
+    """Store events, each but once by its key."""
+    if not requests:
+        return []
     new: list[_New] = []
     count = 0
-    for events, worker, _ in requests:
-        for event in events:
-            new.append((len(new), event, count, worker))
-            count += len(event.deliveries or ())
-    if not new:
-        return [[] for _ in requests]
-    accepted = iter(_Batch(ledger, new, count, now).accept())
-    return [[next(accepted) for _ in request[0]] for request in requests]
+    for place, (event, worker, _) in enumerate(requests):
+        new.append((place, event, count, worker))
+        count += len(event.deliveries or ())
+    return _Batch(ledger, new, count, max(request[2] for request in requests)).accept()
 
 
 class _Batch:
@@ -108,7 +114,7 @@ class _Batch:
             }
             known = _known(self._ledger, missing)
             births = self._births([each for each in self._new if each[0] not in known], taken)
-            births.write(base_event, base_delivery)
+            births.write(self._ledger, base_event, base_delivery)
         return [
             Accepted(Acceptance(known[place], event.key, False))
             if place in known
@@ -120,7 +126,7 @@ class _Batch:
         ]
 
     def _births(self, new: Sequence[_New], taken: frozenset[str]) -> Births:
-        births = Births(self._ledger, self._now, taken)
+        births = Births(self._ledger.news, self._now, taken)
         for each in new:
             births.enter(*each)
         return births
@@ -198,7 +204,7 @@ def plan(
         standing = Standing(lane, first, last, worker)
         return Accepted(acceptance, advance(ledger, {event_id: standing}, now)[event_id].opened)
     is_free = lane is None or not ledger.read(_IS_BLOCKED, (lane, event_id))
-    births = Births(ledger, now)
+    births = Births(ledger.news, now)
     births.bear(event_id, due, deliveries, first, worker, is_free)
-    births.write()
+    births.write(ledger)
     return Accepted(acceptance, births.claims(event_id, event))

@@ -18,7 +18,7 @@ import attrs
 
 from twisted_dispatcher.records import PENDING, RETRYING, RUNNING, Claim, Worker
 from twisted_dispatcher.stores.postgresql.ledger import Ledger
-from twisted_dispatcher.stores.postgresql.tables import DELIVERY, EVENT, OPEN, listed
+from twisted_dispatcher.stores.postgresql.tables import DELIVERY, EVENT, HAS_DIED, OPEN, listed
 
 UNSETTLED = f"('{PENDING}', '{RUNNING}', '{RETRYING}')"
 
@@ -27,7 +27,8 @@ _LOCK = f"""
     WHERE id = ANY(%s::bigint[]) ORDER BY id FOR UPDATE"""
 _UNSETTLED_OF = f"""
     SELECT o.id, d.due IS NOT NULL OR d.status = '{RUNNING}',
-        d.id, d.handler, d.phase, d.rank, d.attempts
+        d.id, d.handler, d.phase, d.rank, d.attempts, d.excused,
+        {HAS_DIED}
     FROM {OPEN} o JOIN {DELIVERY} d ON d.id BETWEEN o.first_delivery AND o.last_delivery
     WHERE o.id = ANY(%s::bigint[]) AND d.status IN {UNSETTLED} ORDER BY d.id"""
 _EVENTS = f"SELECT id, key, body, details FROM {EVENT} WHERE id = ANY(%s::bigint[])"
@@ -187,5 +188,7 @@ def _claims(ledger: Ledger, to_run: Mapping[int, list[Any]]) -> dict[int, tuple[
 
 
 def _claim(row: Any, key: str, body: str, details: str) -> Claim:
-    event_id, _, delivery_id, handler, phase, rank, attempts = row
-    return Claim(delivery_id, event_id, key, handler, phase, rank, attempts + 1, body, details)
+    event_id, _, delivery_id, handler, phase, rank, attempts, *more = row
+    return Claim(
+        *(delivery_id, event_id, key, handler, phase, rank, attempts + 1, body, details), *more
+    )

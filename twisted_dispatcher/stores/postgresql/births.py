@@ -49,10 +49,13 @@ class Births:
     :ivar workers: by their ids, those who are to run something.
     """
 
-    def __init__(self, ledger: Ledger, now: float, taken: frozenset[str] = frozenset()) -> None:
-        """:param taken: the lanes in which an earlier event is open."""
+    def __init__(self, news: set[str], now: float, taken: frozenset[str] = frozenset()) -> None:
+        """
+        :param news: what others may care for is added to it.
+        :param taken: the lanes in which an earlier event is open.
+        """
         self.workers: dict[str, Worker] = {}
-        self._ledger = ledger
+        self._news = news
         self._now = now
         self._taken = set(taken)
         # The ids, and those of their events, of deliveries that are alike.
@@ -74,7 +77,7 @@ class Births:
             is_free = lane not in self._taken
             self._taken.add(lane)
         if deliveries is None:
-            self._ledger.news.add("work")
+            self._news.add("work")
         else:
             self.bear(event_id, event.due, deliveries, first, worker, is_free)
 
@@ -104,7 +107,7 @@ class Births:
                 self._running.setdefault(event_id, []).append((delivery_id, each))
             elif is_free and each.rank == rank:
                 own_due = due
-                self._ledger.news.add("work")
+                self._news.add("work")
             ids, event_ids = self._alike.setdefault((each, own_due, runner), ([], []))
             ids.append(delivery_id)
             event_ids.append(event_id)
@@ -113,12 +116,12 @@ class Births:
         """Give what is to be written, for `INSERT_BORN`."""
         return rows([_row(alike, *ids) for alike, ids in self._alike.items()])
 
-    def write(self, base_event: int = 0, base_delivery: int = 0) -> None:
+    def write(self, ledger: Ledger, base_event: int = 0, base_delivery: int = 0) -> None:
         """Write the deliveries."""
         for worker in self.workers.values():
-            self._ledger.vouch(worker, self._now)
+            ledger.vouch(worker, self._now)
         values = {"event": base_event, "delivery": base_delivery, "now": self._now}
-        self._ledger.write("insert deliveries", _INSERT, {**values, "born": self.rows()})
+        ledger.write("insert deliveries", _INSERT, {**values, "born": self.rows()})
 
     def claims(
         self, event_id: int, event: NewEvent, base_event: int = 0, base_delivery: int = 0

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from twisted_dispatcher.records import PENDING, RUNNING, Claim, Worker
 from twisted_dispatcher.stores.postgresql.ledger import Ledger
-from twisted_dispatcher.stores.postgresql.tables import DELIVERY, EVENT, OPEN, WORKER
+from twisted_dispatcher.stores.postgresql.tables import (
+    DELIVERY,
+    DIED,
+    EVENT,
+    HAS_DIED,
+    OPEN,
+    WORKER,
+)
 
 # First it is looked how many each handler would have of those that are due first; then so many of
 # each are taken that nobody else is just taking. Each handler is looked up by itself: the index
@@ -28,9 +35,11 @@ _CLAIM = f"""
         SET status = '{RUNNING}', attempts = attempts + 1, due = NULL, worker = %(worker)s,
             changed = %(now)s
         FROM taken WHERE d.id = taken.id
-        RETURNING taken.due, d.id, d.event_id, d.handler, d.phase, d.rank, d.attempts
+        RETURNING taken.due, d.id, d.event_id, d.handler, d.phase, d.rank, d.attempts,
+            d.excused, {HAS_DIED} AS died
     )
-    SELECT c.id, c.event_id, e.key, c.handler, c.phase, c.rank, c.attempts, e.body, e.details
+    SELECT c.id, c.event_id, e.key, c.handler, c.phase, c.rank, c.attempts, e.body, e.details,
+        c.excused, c.died
     FROM claimed c JOIN {EVENT} e ON e.id = c.event_id ORDER BY c.due, c.id"""
 
 _BEAT = f"""
@@ -45,7 +54,8 @@ _FORGET = f"DELETE FROM {WORKER} WHERE alive_until <= %s"
 # There is no index of what runs, which every event would pay for: only when a worker is found dead
 # for the first time, what is open is looked through.
 _RELEASE = f"""
-    UPDATE {DELIVERY} d SET status = '{PENDING}', due = %(now)s, worker = NULL, changed = %(now)s
+    UPDATE {DELIVERY} d SET status = '{PENDING}', due = %(now)s, worker = NULL, changed = %(now)s,
+        error = {DIED}
     FROM {OPEN} o
     WHERE d.id BETWEEN o.first_delivery AND o.last_delivery AND d.status = '{RUNNING}'
     AND NOT EXISTS (SELECT 1 FROM {WORKER} w WHERE w.id = d.worker)"""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final
 from uuid import uuid4
@@ -28,13 +28,20 @@ _DEFAULTS: Final = {
 }
 # Every statement of ours goes by an index, also on tables that are still small: a plan that was
 # made for a small table would be used for a while when it has grown. A promise to keep is worth
-# the wait for the disk, whatever the server's default is.
+# the wait for the disk, whatever the server's default is. Compiling a plan takes longer than our
+# statements do.
 _SETTINGS: Final = """
     SELECT set_config('enable_seqscan', 'off', false), set_config('enable_hashjoin', 'off', false),
         set_config('enable_mergejoin', 'off', false), set_config('lock_timeout', '10s', false),
+        set_config('jit', 'off', false),
         set_config('client_encoding', 'utf8', false),
         set_config('synchronous_commit', CASE current_setting('synchronous_commit')
             WHEN 'off' THEN 'on' ELSE current_setting('synchronous_commit') END, false)"""
+# There plans are made but once, and who has to wait for others leaves the connection to the next:
+# a thread waits.
+_ON_THE_REACTOR: Final = """
+    SELECT set_config('plan_cache_mode', 'force_generic_plan', false),
+        set_config('lock_timeout', '500ms', false)"""
 # The planner is the handler's own while the connection is lent.
 _PLANNER: Final = "; ".join(
     f"SET LOCAL enable_{each} = {{0}}" for each in ("seqscan", "hashjoin", "mergejoin")
@@ -88,6 +95,19 @@ class StoreConnection(psycopg.Connection[Any]):
         self.is_lent = False
         self._id = uuid4().hex
         self._transactions = 0
+
+    def prepare(self, statements: Mapping[bytes, str]) -> None:
+        """
+        Prepare statements, with the server's own placeholders, for a life on the reactor.
+
+        :param statements: by their names.
+        :raises psycopg.Error: when that cannot be.
+        """
+        psycopg.Cursor(self).execute(_ON_THE_REACTOR)
+        for name, statement in statements.items():
+            result = self.pgconn.prepare(name, statement.encode())
+            if result.status != psycopg.pq.ExecStatus.COMMAND_OK:
+                raise psycopg.errors.error_from_result(result)
 
     def next_mark(self) -> Mark:
         """Give the mark of its next transaction; no other one of any connection has it."""

@@ -23,16 +23,15 @@ from psycopg.pq import TransactionStatus
 
 from twisted_dispatcher.records import Worker
 from twisted_dispatcher.stores.postgresql.connections import Mark, StoreConnection
-from twisted_dispatcher.stores.postgresql.tables import COMMIT, WORKER, listed
+from twisted_dispatcher.stores.postgresql.marks import MARK
+from twisted_dispatcher.stores.postgresql.tables import WORKER, listed
 
 # For the driver's two kinds of placeholders.
 Parameters = Sequence[Any] | Mapping[str, Any]
 
 _BEGIN: Final = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
-# By this mark it is known after a commit that raised whether it happened.
-_MARK: Final = f"""
-    INSERT INTO {COMMIT} (connection, number, began) VALUES ('{{}}', {{}}, now())
-    ON CONFLICT (connection) DO UPDATE SET number = excluded.number, began = excluded.began"""
+# By the mark it is known after a commit that raised whether it happened.
+_MARK: Final = MARK.format("'{}'", "{}", "")
 
 # Taking many locks of single lanes could fill the server's table of locks; who has more of them
 # takes all lanes at once. Everybody else has a share in that lock.

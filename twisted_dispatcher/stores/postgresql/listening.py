@@ -25,7 +25,8 @@ from zope.interface import implementer
 from twisted_dispatcher.stores.postgresql.connections import StoreConnection
 from twisted_dispatcher.stores.postgresql.crew import Crew
 
-# Others are told at once, and then so often at most, in seconds.
+# Others are told at once, and then so often at most, in seconds; so is everybody here of what was
+# settled, since who asked for that has its answer.
 PAUSE: Final = 0.02
 # A connection that was lost is made again after these seconds, twice as long each time.
 SHORTEST_WAIT, LONGEST_WAIT = 0.1, 10.0
@@ -141,9 +142,10 @@ class Listeners:
 
     # Telling
 
-    def tell(self, news: Iterable[str]) -> None:
-        """Tell everybody here at once, and the others soon."""
-        self._call_back(news)
+    def tell(self, news: frozenset[str]) -> None:
+        """Tell everybody here of work at once; tell all the rest soon."""
+        if "work" in news:
+            self._call_back(("work",))
         self._untold.update(news)
         if "notify" not in self._calls and not self._is_closed:
             self._tell_others()
@@ -152,8 +154,9 @@ class Listeners:
         self._calls.pop("notify", None)
         if self._untold:
             untold, self._untold = self._untold, set()
-            self._notify(" ".join((self._me, *sorted(untold))))
             self._call_later("notify", PAUSE, self._tell_others)
+            self._notify(" ".join((self._me, *sorted(untold))))
+            self._call_back(untold - {"work"})
 
     def _heard(self, message: str) -> None:
         sender, *news = message.split(" ")

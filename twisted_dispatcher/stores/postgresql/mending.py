@@ -25,15 +25,18 @@ _REOPEN = f"""
     VALUES (%s, %s, %s, %s, %s)"""
 _REPLAY = f"""
     UPDATE {DELIVERY} SET status = '{PENDING}', due = %s, stops = FALSE, worker = NULL,
-        changed = %s
+        changed = %s, excused = attempts
     WHERE id = %s"""
 _SKIP = f"""
     UPDATE {DELIVERY} SET status = '{SKIPPED}', due = NULL, stops = FALSE, worker = NULL,
         changed = %s
     WHERE id = %s"""
-_EARLIER = f"""
+# What a delivery of a rank waits for: what is left of earlier ranks, and an open later one.
+_OTHER_RANK = f"""
     SELECT 1 FROM {DELIVERY}
-    WHERE id BETWEEN %s AND %s AND rank < %s AND status IN {UNSETTLED} LIMIT 1"""
+    WHERE id BETWEEN %(first)s AND %(last)s AND status IN {UNSETTLED}
+    AND (rank < %(rank)s OR rank > %(rank)s AND (due IS NOT NULL OR status = '{RUNNING}'))
+    LIMIT 1"""
 _UNSETTLED = f"""
     SELECT 1 FROM {DELIVERY} WHERE id BETWEEN %s AND %s AND status IN {UNSETTLED} LIMIT 1"""
 # Another event of the lane comes first, or is going.
@@ -84,9 +87,8 @@ def replay(ledger: Ledger, delivery_id: int, body: str | None, now: float) -> No
     if body is not None:
         ledger.write("replace body", _SET_BODY, (body, found.event_id))
     _reopen(ledger, found)
-    waits = _is_blocked(ledger, found) or ledger.read(
-        _EARLIER, (found.first, found.last, found.rank)
-    )
+    event = {"first": found.first, "last": found.last, "rank": found.rank}
+    waits = _is_blocked(ledger, found) or ledger.read(_OTHER_RANK, event)
     ledger.write("replay", _REPLAY, (None if waits else now, now, delivery_id))
     if found.status == DEAD and found.stops:
         revive_event(ledger, found.first, found.last, now)

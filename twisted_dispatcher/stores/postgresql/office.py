@@ -12,10 +12,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import attrs
 import psycopg
+from psycopg import Cursor
 from psycopg_pool import ConnectionPool
 from twisted.python.failure import Failure
 
@@ -29,11 +30,12 @@ from twisted_dispatcher.stores.postgresql.complaints import (
 )
 from twisted_dispatcher.stores.postgresql.connections import WAIT, Mark, StoreConnection
 from twisted_dispatcher.stores.postgresql.ledger import CommitUnknown, Ledger
-from twisted_dispatcher.stores.postgresql.tables import COMMIT
+from twisted_dispatcher.stores.postgresql.marks import look_up
+from twisted_dispatcher.stores.postgresql.messages import Message
 from twisted_dispatcher.stores.postgresql.transacting import WorkFailed
 
-# Waits until the transaction has ended, if it is still going on.
-_LAST: Final = f"SELECT number FROM {COMMIT} WHERE connection = %s FOR UPDATE"
+T = TypeVar("T")
+
 # So many connections at most do what is asked for; one more listens.
 THREADS: Final = 4
 # What could not be done is tried again after these seconds, twice as long each time.
@@ -51,6 +53,7 @@ class Desk:
     :ivar marked: whether its transactions are marked as they begin, since they always write.
     :ivar once: whether it must not be done again once it has begun.
     :ivar largest: the size of the largest group.
+    :ivar message: what does it in one statement, without a thread, where that can be.
     """
 
     work: Work
@@ -59,6 +62,7 @@ class Desk:
     marked: bool = True
     once: bool = False
     largest: int = LARGEST_GROUP
+    message: type[Message] | None = None
 
 
 class Office:
@@ -79,6 +83,11 @@ class Office:
         """Wait for the server no more."""
         self._closing.set()
         self.pool.close(timeout=1)
+
+    def point(self, name: str) -> None:
+        """Come to a crash point; see `stores.postgresql.ledger`."""
+        if self.on_point is not None:
+            self.on_point(name)
 
     def do(self, desk: Desk, requests: Sequence[Any]) -> tuple[Sequence[Any], frozenset[str]]:
         """Do a group of requests; give their outcomes, and what others may care for."""
@@ -124,7 +133,7 @@ class Office:
                     return desk.work(ledger, requests)
                 results = _transact(desk, ledger, requests)
         except CommitUnknown as unknown:
-            if not self._was_committed(unknown.mark):
+            if self.look_up(unknown.mark, lambda _: True) is None:
                 raise _not_committed(desk, unknown) from unknown
             results = unknown.results
         news |= ledger.news
@@ -139,14 +148,17 @@ class Office:
         finally:
             self.pool.putconn(connection)
 
-    def _was_committed(self, mark: Mark) -> bool:
-        """Ask the server whether a transaction happened, until it tells."""
-        name, number = mark
+    def look_up(self, mark: Mark, recall: Callable[[Cursor[Any]], T]) -> T | None:
+        """
+        Ask the server what a transaction has written, until it tells; see `marks.look_up`.
+
+        :raises StoreUnavailable: when the store is closed before.
+        """
         pause = SHORTEST_PAUSE
         while True:
             try:
                 with self._connection() as connection:
-                    return Ledger(connection).read(_LAST, (name,)) == [(number,)]
+                    return look_up(connection, mark, recall)
             except psycopg.Error:
                 pass
             if self._closing.wait(pause):

@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import islice
 from typing import Any
 
-from twisted_dispatcher.records import DEAD, DONE, RUNNING, SETTLED, Settled, Settlement, Worker
+from twisted_dispatcher.records import (
+    DEAD,
+    DONE,
+    PENDING,
+    RUNNING,
+    SETTLED,
+    Settled,
+    Settlement,
+    Worker,
+)
 from twisted_dispatcher.stores.postgresql.advancing import Progress, advance, lock_events
 from twisted_dispatcher.stores.postgresql.ledger import Ledger
 from twisted_dispatcher.stores.postgresql.stopping import stop_event
 from twisted_dispatcher.stores.postgresql.tables import DELIVERY, OPEN, listed, rows
 
-# Some settlements, whose they are, and when.
-SettleRequest = tuple[Sequence[Settlement], Worker, float]
+# A settlement, whose it is, and when; and some of them in one call.
+SettleRequest = tuple[Settlement, Worker, float]
+SettleAllRequest = tuple[Sequence[Settlement], Worker, float]
 
 LOST = Settled(False)
 HELD = Settled(True)
@@ -34,26 +45,33 @@ _DONE = f"""
     )
     SELECT ARRAY(SELECT id FROM held), ARRAY(SELECT attempts FROM held),
         ARRAY(SELECT id FROM finished)"""
+# The ids are given twice, so that a plan that is made for few deliveries finds them by their ids.
 _OTHERWISE = f"""
     UPDATE {DELIVERY} d
     SET status = s.status, due = s.due, error = coalesce(s.error, d.error), stops = s.stops,
-        worker = NULL, changed = %s
+        worker = NULL, changed = %s, excused = excused + (s.status = '{PENDING}')::int
     FROM json_to_recordset(%s::json) AS s (
         id bigint, attempt int, status text, due float8, error text, stops bool)
-    WHERE {_FENCE} AND d.worker = %s
+    WHERE {_FENCE} AND d.worker = %s AND d.id = ANY(%s::bigint[])
     RETURNING d.id, d.attempts"""
 
 
-def settle_all(ledger: Ledger, requests: Sequence[SettleRequest]) -> list[list[Settled]]:
+def settle_all(ledger: Ledger, requests: Sequence[SettleAllRequest]) -> list[list[Settled]]:
     """Store the settlements of some calls of `IStore.settle`."""
+    each = [(one, worker, now) for settlements, worker, now in requests for one in settlements]
+    settled = iter(settle_each(ledger, each))
+    return [list(islice(settled, len(settlements))) for settlements, _, _ in requests]
+
+
+def settle_each(ledger: Ledger, requests: Sequence[SettleRequest]) -> list[Settled]:
+    """Store settlements, and open what follows from them."""
+    if not requests:
+        return []
     batch = _Batch(ledger, max(request[2] for request in requests))
-    for settlements, worker, _ in requests:
-        batch.take(settlements, worker)
+    for settlement, worker, _ in requests:
+        batch.take(settlement, worker)
     progress = batch.write()
-    return [
-        [batch.tell(each, worker, progress) for each in settlements]
-        for settlements, worker, _ in requests
-    ]
+    return [batch.tell(settlement, worker, progress) for settlement, worker, _ in requests]
 
 
 class _Batch:
@@ -69,15 +87,14 @@ class _Batch:
         self._held: dict[tuple[str, int], Settlement] = {}
         self._finished: frozenset[int] = frozenset()
 
-    def take(self, settlements: Sequence[Settlement], worker: Worker) -> None:
-        """Take in settlements of a worker; of those of the same attempt the first one counts."""
+    def take(self, settlement: Settlement, worker: Worker) -> None:
+        """Take in a settlement of a worker; of those of the same attempt the first one counts."""
         self._workers[worker.id] = worker
         done = self._done.setdefault(worker.id, {})
         otherwise = self._otherwise.setdefault(worker.id, {})
-        for each in settlements:
-            attempt = (each.delivery_id, each.attempt)
-            if attempt not in done and attempt not in otherwise:
-                (done if each.status == DONE else otherwise)[attempt] = each
+        attempt = (settlement.delivery_id, settlement.attempt)
+        if attempt not in done and attempt not in otherwise:
+            (done if settlement.status == DONE else otherwise)[attempt] = settlement
 
     def write(self) -> dict[int, Progress]:
         """Write the settlements that are held, and let their events go on."""
@@ -122,8 +139,9 @@ class _Batch:
         if not own:
             return
         new = [self._row(own[attempt]) for attempt in sorted(own)]
+        ids = listed(row["id"] for row in new)
         found = self._ledger.change(
-            "settle otherwise", _OTHERWISE, (self._now, rows(new), worker_id)
+            "settle otherwise", _OTHERWISE, (self._now, rows(new), worker_id, ids)
         )
         self._note(worker_id, own, found)
         if any(row["due"] is not None for row in new):

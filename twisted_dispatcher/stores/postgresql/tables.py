@@ -6,6 +6,8 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
+from twisted_dispatcher.records import WORKER_DIED
+
 META: Final = "twisted_dispatcher_meta"
 WORKER: Final = "twisted_dispatcher_worker"
 EVENT: Final = "twisted_dispatcher_event"
@@ -18,6 +20,11 @@ TABLES: Final = (META, WORKER, EVENT, OPEN, DELIVERY, COMMIT)
 RESERVE: Final = "twisted_dispatcher_reserve"
 EVENT_ID: Final = "twisted_dispatcher_event_id"
 DELIVERY_ID: Final = "twisted_dispatcher_delivery_id"
+
+# The error of a delivery whose worker has died.
+DIED: Final = f"'{WORKER_DIED[0]}' || attempts || '{WORKER_DIED[1]}'"
+# Whether it has that error.
+HAS_DIED: Final = f"coalesce(starts_with(error, '{WORKER_DIED[0]}'), FALSE)"
 
 
 def listed(numbers: Iterable[int]) -> str:

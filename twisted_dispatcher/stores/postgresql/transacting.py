@@ -21,10 +21,10 @@ from twisted_dispatcher.records import (
     Settlement,
     Worker,
 )
-from twisted_dispatcher.stores.postgresql.accepting import accept_all
+from twisted_dispatcher.stores.postgresql.accepting import accept_each
 from twisted_dispatcher.stores.postgresql.connections import OVER, StoreConnection
 from twisted_dispatcher.stores.postgresql.ledger import Ledger
-from twisted_dispatcher.stores.postgresql.settling import LOST, settle_all
+from twisted_dispatcher.stores.postgresql.settling import LOST, settle_each
 from twisted_dispatcher.stores.postgresql.tables import DELIVERY
 
 # Held until the end, so that nobody gives the delivery to another worker meanwhile.
@@ -68,7 +68,7 @@ class Transaction:
 
     def accept(self, event: NewEvent) -> Acceptance:
         self._check()
-        ((accepted,),) = accept_all(self._ledger, [((event,), self._worker, self._now)])
+        (accepted,) = accept_each(self._ledger, [(event, self._worker, self._now)])
         self.claims += accepted.claims
         return accepted.acceptance
 
@@ -97,7 +97,7 @@ def transact(
         raise WorkFailed(error) from error
     settlement = Settlement(claim.delivery_id, claim.event_id, claim.attempt, DONE)
     try:
-        ((settled,),) = settle_all(ledger, [((settlement,), worker, now)])
+        (settled,) = settle_each(ledger, [(settlement, worker, now)])
     except Exception as error:
         raise WorkFailed(error, is_handlers=False) from error
     return value, Settled(True, claims + settled.opened, settled.finished)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
 from typing import Any
 
 from twisted_dispatcher.records import (
@@ -17,8 +18,9 @@ from twisted_dispatcher.stores.sqlite.births import Births
 from twisted_dispatcher.stores.sqlite.ledger import Ledger
 from twisted_dispatcher.stores.sqlite.tables import EVENT, LANE, UNPLANNED, Insert
 
-# Some events, who accepts them, and when.
-AcceptRequest = tuple[Sequence[NewEvent], Worker, float]
+# An event, who accepts it, and when; and some of them in one call.
+AcceptRequest = tuple[NewEvent, Worker, float]
+AcceptAllRequest = tuple[Sequence[NewEvent], Worker, float]
 
 _EVENTS = Insert(
     EVENT,
@@ -37,31 +39,33 @@ _IS_PLANNED = f"SELECT 1 FROM {EVENT} WHERE id = ? AND first_delivery = ?"
 _IS_BLOCKED = f"SELECT 1 FROM {LANE} WHERE lane = ? AND event_id < ? LIMIT 1"
 
 
-def accept_all(ledger: Ledger, requests: Sequence[AcceptRequest]) -> list[list[Accepted]]:
+def accept_all(ledger: Ledger, requests: Sequence[AcceptAllRequest]) -> list[list[Accepted]]:
     """Store the events of some calls of `IStore.accept`."""
-    now = max(request[2] for request in requests)
-    events = [event for request in requests for event in request[0]]
-    if not events:
-        return [[] for _ in requests]
+    each = [(event, worker, now) for events, worker, now in requests for event in events]
+    accepted = iter(accept_each(ledger, each))
+    return [list(islice(accepted, len(events))) for events, _, _ in requests]
+
+
+def accept_each(ledger: Ledger, requests: Sequence[AcceptRequest]) -> list[Accepted]:
+    """Store events, and find what their acceptors are to run of them."""
+    if not requests:
+        return []
+    now = max([request[2] for request in requests])
     last_event, last_delivery = ledger.last_ids()
-    known = _store(ledger, events, last_event, last_delivery, now)
+    known = _store(ledger, requests, last_event, last_delivery, now)
     births = Births(ledger, now)
     accepted = []
     new: NewEvent | None = None
-    event_id, delivery_id = last_event, last_delivery + 1
-    for own, worker, _ in requests:
-        results = []
-        for event in own:
-            event_id += 1
-            if event_id in known:
-                results.append(Accepted(Acceptance(known[event_id], event.key, False)))
-            else:
-                claims = births.enter(event_id, event, delivery_id, worker)
-                results.append(Accepted(Acceptance(event_id, event.key, True), claims))
-                new = event
-            if event.deliveries:
-                delivery_id += len(event.deliveries)
-        accepted.append(results)
+    delivery_id = last_delivery + 1
+    for event_id, (event, worker, _) in enumerate(requests, last_event + 1):
+        if event_id in known:
+            accepted.append(Accepted(Acceptance(known[event_id], event.key, False)))
+        else:
+            claims = births.enter(event_id, event, delivery_id, worker)
+            accepted.append(Accepted(Acceptance(event_id, event.key, True), claims))
+            new = event
+        if event.deliveries:
+            delivery_id += len(event.deliveries)
     births.write()
     if new is not None:
         ledger.witness = (_IS_THERE, (new.key, now))
@@ -69,7 +73,11 @@ def accept_all(ledger: Ledger, requests: Sequence[AcceptRequest]) -> list[list[A
 
 
 def _store(
-    ledger: Ledger, events: Sequence[NewEvent], last_event: int, last_delivery: int, now: float
+    ledger: Ledger,
+    requests: Sequence[AcceptRequest],
+    last_event: int,
+    last_delivery: int,
+    now: float,
 ) -> dict[int, int]:
     """
     Insert the rows of events, and find those that were known.
@@ -79,7 +87,7 @@ def _store(
     :return: by the id that a known event would have got, the id that it has.
     """
     values: list[Any] = []
-    for event_id, event in enumerate(events, last_event + 1):
+    for event_id, (event, _, _) in enumerate(requests, last_event + 1):
         first = last = None
         if event.deliveries is not None:
             first = last_delivery + 1
@@ -88,12 +96,12 @@ def _store(
             *(event_id, event.key, event.body, event.details, event.lane, now, event.due),
             *(first, last),
         )
-    if ledger.insert("insert events", _EVENTS, values) == len(events):
+    if ledger.insert("insert events", _EVENTS, values) == len(requests):
         return {}
     stored = {event_id for (event_id,) in ledger.read(_STORED_AFTER, (last_event,))}
     return {
         event_id: ledger.read(_ID_OF, (event.key,))[0][0]
-        for event_id, event in enumerate(events, last_event + 1)
+        for event_id, (event, _, _) in enumerate(requests, last_event + 1)
         if event_id not in stored
     }
 

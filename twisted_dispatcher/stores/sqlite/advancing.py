@@ -14,10 +14,11 @@ import attrs
 
 from twisted_dispatcher.records import RUNNING, Claim, Worker
 from twisted_dispatcher.stores.sqlite.ledger import Ledger
-from twisted_dispatcher.stores.sqlite.tables import DELIVERY, EVENT, LANE, ByIds
+from twisted_dispatcher.stores.sqlite.tables import DELIVERY, EVENT, HAS_DIED, LANE, ByIds
 
 _UNSETTLED = ByIds(f"""
-    SELECT event_id, due IS NOT NULL OR status = '{RUNNING}', id, handler, phase, rank, attempts
+    SELECT event_id, due IS NOT NULL OR status = '{RUNNING}', id, handler, phase, rank, attempts,
+        excused, {HAS_DIED}
     FROM {DELIVERY} WHERE event_id {{ids}} AND settled IS NULL ORDER BY event_id, id""")
 _LANES = ByIds(f"SELECT event_id, lane FROM {LANE} WHERE event_id {{ids}}")
 _LEAVE_LANE = ByIds(f"DELETE FROM {LANE} WHERE event_id {{ids}}")
@@ -79,8 +80,11 @@ class Opening:
         self._run.setdefault(number, []).extend(row[2] for row in to_run)
         ((key, body, details),) = self._ledger.read(_EVENT, (event_id,))
         return tuple(
-            Claim(delivery_id, event_id, key, handler, phase, rank, attempts + 1, body, details)
-            for _, _, delivery_id, handler, phase, rank, attempts in to_run
+            Claim(
+                *(delivery_id, event_id, key, handler, phase, rank, attempts + 1, body, details),
+                *(excused, died),
+            )
+            for _, _, delivery_id, handler, phase, rank, attempts, excused, died in to_run
         )
 
     def write(self) -> None:
@@ -128,7 +132,7 @@ def unsettled_of(ledger: Ledger, event_ids: list[int]) -> dict[int, list[Any]]:
     Find the unsettled deliveries of events.
 
     :return: by the event's id, rows of: its id, whether the delivery is open, the delivery's id,
-        handler, phase, rank, attempts.
+        handler, phase, rank, attempts, excused, died.
     """
     found: dict[int, list[Any]] = {}
     for row in ledger.read_about(_UNSETTLED, event_ids):

@@ -28,6 +28,7 @@ class Births:
         self._in_lanes: list[Any] = []
         self._unplanned: list[Any] = []
         self._taken: set[str] = set()
+        self._numbers: dict[str, int] = {}
 
     def enter(
         self, event_id: int, event: NewEvent, first: int | None, worker: Worker
@@ -41,23 +42,19 @@ class Births:
         deliveries = event.deliveries
         if deliveries == ():
             return ()
-        if event.lane is None and deliveries and len(deliveries) == 1 and first is not None:
-            return self._bear_one(event_id, event, deliveries[0], first, worker)
+        if deliveries and len(deliveries) == 1 and first is not None and event.lane is None:
+            # This is what `bear` does, for most events.
+            (one,) = deliveries
+            if event.due <= self._now and one.handler in worker.handlers:
+                return (self._running(first, event_id, event, one, worker),)
+            self._waiting(first, event_id, one, event.due)
+            return ()
         is_free = event.lane is None or self._takes(event.lane, event_id)
         if deliveries is None or first is None:
             self._unplanned += (event_id, event.due)
             self._ledger.news.add("work")
             return ()
         return self.bear(event_id, event, deliveries, first, worker, is_free)
-
-    def _bear_one(
-        self, event_id: int, event: NewEvent, new: NewDelivery, first: int, worker: Worker
-    ) -> tuple[Claim, ...]:
-        """Do what `bear` does, for most events."""
-        if event.due <= self._now and new.handler in worker.handlers:
-            return (self._running(first, event_id, event, new, worker),)
-        self._waiting(first, event_id, new, event.due)
-        return ()
 
     def bear(
         self,
@@ -89,11 +86,12 @@ class Births:
     def _running(
         self, delivery_id: int, event_id: int, event: NewEvent, new: NewDelivery, worker: Worker
     ) -> Claim:
-        handler, phase, rank, now = new.handler, new.phase, new.rank, self._now
-        number = self._ledger.vouched_number_of(worker, now)
-        self._deliveries += (
-            *(delivery_id, event_id, handler, phase, rank, RUNNING, 1, None, number),
-        )
+        handler, phase, rank = new.handler, new.phase, new.rank
+        number = self._numbers.get(worker.id)
+        if number is None:
+            number = self._ledger.vouched_number_of(worker, self._now)
+            self._numbers[worker.id] = number
+        self._deliveries += (delivery_id, event_id, handler, phase, rank, RUNNING, 1, None, number)
         return Claim(
             delivery_id, event_id, event.key, handler, phase, rank, 1, event.body, event.details
         )

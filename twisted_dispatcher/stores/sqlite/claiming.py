@@ -8,7 +8,7 @@ from typing import Any
 
 from twisted_dispatcher.records import PENDING, RUNNING, Claim, Worker
 from twisted_dispatcher.stores.sqlite.ledger import Ledger
-from twisted_dispatcher.stores.sqlite.tables import DELIVERY, EVENT, WORKER, ByIds
+from twisted_dispatcher.stores.sqlite.tables import DELIVERY, DIED, EVENT, HAS_DIED, WORKER, ByIds
 
 # Which handlers have something to do. Each is looked up by itself: an index gives the first of
 # each at once, whatever waits for the others.
@@ -17,7 +17,7 @@ _READY = f"""
     WHERE EXISTS (SELECT 1 FROM {DELIVERY} WHERE handler = handler.value AND due <= ?)"""
 _DUE = f"""
     SELECT d.due, d.id, d.event_id, e.key, d.handler, d.phase, d.rank, d.attempts + 1,
-        e.body, e.details
+        e.body, e.details, d.excused, {HAS_DIED}
     FROM {DELIVERY} d JOIN {EVENT} e ON e.id = d.event_id
     WHERE d.handler = ? AND d.due <= ? ORDER BY d.due, d.id LIMIT ?"""
 _CLAIM = ByIds(f"""
@@ -33,7 +33,7 @@ _DEAD = f"SELECT 1 FROM {WORKER} WHERE alive_until <= ? LIMIT 1"
 # There is no index of what runs, which every event would pay for: only when a worker is found dead
 # for the first time, what is not settled is looked through.
 _RELEASE = f"""
-    UPDATE {DELIVERY} SET status = '{PENDING}', due = ?1
+    UPDATE {DELIVERY} SET status = '{PENDING}', due = ?1, error = {DIED}
     WHERE settled IS NULL AND status = '{RUNNING}'
     AND worker NOT IN (SELECT id FROM {WORKER} WHERE alive_until > ?1)"""
 _FORGET = f"DELETE FROM {WORKER} WHERE alive_until <= ?"

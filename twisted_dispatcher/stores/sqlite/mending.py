@@ -27,12 +27,15 @@ _FIND = f"""
 _SET_BODY = f"UPDATE {EVENT} SET body = ? WHERE id = ?"
 _ENTER_LANE = f"INSERT OR IGNORE INTO {LANE} (event_id, lane) VALUES (?, ?)"
 _REPLAY = f"""
-    UPDATE {DELIVERY} SET status = '{PENDING}', due = ?, stops = NULL, settled = NULL
+    UPDATE {DELIVERY} SET status = '{PENDING}', due = ?, stops = NULL, settled = NULL,
+        excused = attempts
     WHERE id = ?"""
 _SKIP = f"""
     UPDATE {DELIVERY} SET status = '{SKIPPED}', due = NULL, stops = 0, settled = ? WHERE id = ?"""
-_EARLIER = f"""
-    SELECT 1 FROM {DELIVERY} WHERE event_id = ? AND rank < ? AND settled IS NULL LIMIT 1"""
+# What a delivery of a rank waits for: what is left of earlier ranks, and an open later one.
+_OTHER_RANK = f"""
+    SELECT 1 FROM {DELIVERY} WHERE event_id = ?1 AND settled IS NULL
+    AND (rank < ?2 OR rank > ?2 AND (due IS NOT NULL OR status = '{RUNNING}')) LIMIT 1"""
 _IS_LEFT = f"SELECT 1 FROM {DELIVERY} WHERE event_id = ? AND settled IS NULL LIMIT 1"
 # Another event of the lane comes first, or is going.
 _IS_BLOCKED = f"""
@@ -74,7 +77,7 @@ def replay(ledger: Ledger, delivery_id: int, body: str | None, now: float) -> No
     if body is not None:
         ledger.write("replace body", _SET_BODY, (body, found.event_id))
     _enter_lane(ledger, found)
-    waits = _is_blocked(ledger, found) or ledger.read(_EARLIER, (found.event_id, found.rank))
+    waits = _is_blocked(ledger, found) or ledger.read(_OTHER_RANK, (found.event_id, found.rank))
     ledger.write("replay", _REPLAY, (None if waits else now, delivery_id))
     if found.status == DEAD and found.stops:
         revive_event(ledger, found.first, found.last)

@@ -7,10 +7,11 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
+from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from twisted_dispatcher.errors import StoreClosed
-from twisted_dispatcher.interfaces import IStore
+from twisted_dispatcher.interfaces import IAnsweringStore
 from twisted_dispatcher.records import (
     Accepted,
     Claim,
@@ -26,7 +27,7 @@ from twisted_dispatcher.records import (
 )
 from twisted_dispatcher.stores.gathering import Gathering
 from twisted_dispatcher.stores.sqlite import claiming, mending, reading, retention
-from twisted_dispatcher.stores.sqlite.accepting import accept_all, plan
+from twisted_dispatcher.stores.sqlite.accepting import accept_all, accept_each, plan
 from twisted_dispatcher.stores.sqlite.chains import SQLiteChains
 from twisted_dispatcher.stores.sqlite.desk import Desk, each
 from twisted_dispatcher.stores.sqlite.ledger import Ledger
@@ -38,7 +39,7 @@ from twisted_dispatcher.stores.sqlite.opening import (
     prepare_tables,
     refuse_to_create,
 )
-from twisted_dispatcher.stores.sqlite.settling import settle_all
+from twisted_dispatcher.stores.sqlite.settling import settle_all, settle_each
 from twisted_dispatcher.stores.sqlite.transacting import transact
 from twisted_dispatcher.stores.sqlite.triggers import SQLiteTriggers
 from twisted_dispatcher.stores.urls import sqlite_path
@@ -85,7 +86,7 @@ _next_due = each(reading.next_due)
 _orphans = each(reading.orphans)
 
 
-@implementer(IStore)
+@implementer(IAnsweringStore)
 class SQLiteStore:
     """
     Keeps events in a SQLite file, or in memory; `open_store` makes it.
@@ -156,6 +157,26 @@ class SQLiteStore:
         self, claim: Claim, work: Callable[[Any], Any], worker: Worker, now: float
     ) -> Deferred[tuple[Any, Settled]]:
         return self._writing.ask(_transact, (claim, work, worker, now))
+
+    # The same for one event, without a Deferred
+
+    def accept_one(
+        self,
+        event: NewEvent,
+        worker: Worker,
+        now: float,
+        answer: Callable[[Accepted | Failure], object],
+    ) -> None:
+        self._writing.ask_for(answer, accept_each, (event, worker, now))
+
+    def settle_one(
+        self,
+        settlement: Settlement,
+        worker: Worker,
+        now: float,
+        answer: Callable[[Settled | Failure], object],
+    ) -> None:
+        self._writing.ask_for(answer, settle_each, (settlement, worker, now))
 
     # Workers
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from twisted_dispatcher.records import WORKER_DIED
+
 META: Final = "twisted_dispatcher_meta"
 WORKER: Final = "twisted_dispatcher_worker"
 EVENT: Final = "twisted_dispatcher_event"
@@ -12,6 +14,11 @@ UNPLANNED: Final = "twisted_dispatcher_unplanned"
 LANE: Final = "twisted_dispatcher_lane"
 
 TABLES: Final = (META, WORKER, EVENT, DELIVERY, UNPLANNED, LANE)
+
+# The error of a delivery whose worker has died.
+DIED: Final = f"'{WORKER_DIED[0]}' || attempts || '{WORKER_DIED[1]}'"
+# Whether it has that error.
+HAS_DIED: Final = f"coalesce(substr(error, 1, {len(WORKER_DIED[0])}) = '{WORKER_DIED[0]}', FALSE)"
 
 
 class Insert:

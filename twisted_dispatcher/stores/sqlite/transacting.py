@@ -20,10 +20,10 @@ from twisted_dispatcher.records import (
     Settlement,
     Worker,
 )
-from twisted_dispatcher.stores.sqlite.accepting import accept_all
+from twisted_dispatcher.stores.sqlite.accepting import accept_each
 from twisted_dispatcher.stores.sqlite.complaints import is_denied
 from twisted_dispatcher.stores.sqlite.ledger import Ledger, Undone
-from twisted_dispatcher.stores.sqlite.settling import LOST, held_among, settle_all
+from twisted_dispatcher.stores.sqlite.settling import LOST, held_among, settle_each
 
 
 @implementer(ITransaction)
@@ -48,7 +48,7 @@ class Transaction:
 
     def accept(self, event: NewEvent) -> Acceptance:
         self._check()
-        ((accepted,),) = accept_all(self._ledger, [((event,), self._worker, self._now)])
+        (accepted,) = accept_each(self._ledger, [(event, self._worker, self._now)])
         self.claims += accepted.claims
         return accepted.acceptance
 
@@ -68,13 +68,13 @@ def transact(
 ) -> tuple[Any, Settled] | Failure:
     """Do some work and settle its delivery, or leave nothing of it; see `IStore.transact`."""
     settlement = Settlement(claim.delivery_id, claim.event_id, claim.attempt, DONE)
-    if not held_among(ledger, [(settlement, worker)]):
+    if not held_among(ledger, [(settlement, worker, now)]):
         return None, LOST
     done = do_within(ledger, work, worker, now)
     if isinstance(done, Failure):
         return done
     value, claims = done
-    ((settled,),) = settle_all(ledger, [((settlement,), worker, now)])
+    (settled,) = settle_each(ledger, [(settlement, worker, now)])
     return value, Settled(True, claims + settled.opened, settled.finished)
 
 

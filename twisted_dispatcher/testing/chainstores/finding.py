@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from twisted.internet.defer import gatherResults
 
-from twisted_dispatcher.testing.chainstores.scene import NOW, Scene, new_chain
-from twisted_dispatcher.testing.stores import scene
+from twisted_dispatcher.testing.chainstores.scene import Scene, new_chain
+from twisted_dispatcher.testing.stores.scene import NOW
 
 STRANGE = ("it's 100%", '"; DROP TABLE x; --', "\N{PARTY POPPER} äöü", "x" * 10_000, " ", "%s")
 
@@ -122,8 +122,8 @@ class FindingContract(Scene):
         for n, name in enumerate(STRANGE):
             new = new_chain(f"c{n}", chain_type="order")
             new = type(new)(new.id, "order", "new", ((name, name),), "d", None, None)
-            self.assertTrue((await self.chains.find(new, False, scene.NOW)).new)
-            found = await self.chains.find(new, False, scene.NOW)
+            self.assertTrue((await self.chains.find(new, False, NOW)).new)
+            found = await self.chains.find(new, False, NOW)
             assert found.chain is not None
             self.assertEqual(((name, name),), found.chain.pairs)
         self.assertEqual(len(STRANGE), len(await self.chains.chains()))

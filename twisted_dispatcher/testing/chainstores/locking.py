@@ -5,7 +5,8 @@ from __future__ import annotations
 from twisted.internet.defer import gatherResults
 
 from twisted_dispatcher.errors import UnknownChain
-from twisted_dispatcher.testing.chainstores.scene import LEASE, NOW, Scene
+from twisted_dispatcher.testing.chainstores.scene import LEASE, Scene
+from twisted_dispatcher.testing.stores.scene import NOW
 
 
 class LockingContract(Scene):

@@ -8,14 +8,8 @@ from twisted.internet.defer import gatherResults
 
 from twisted_dispatcher.chainrecords import HistoryRow
 from twisted_dispatcher.errors import NotStorable
-from twisted_dispatcher.testing.chainstores.scene import (
-    LEASE,
-    NOW,
-    WORKER,
-    Scene,
-    move_of,
-    new_event,
-)
+from twisted_dispatcher.testing.chainstores.scene import LEASE, Scene, move_of
+from twisted_dispatcher.testing.stores.scene import NOW, WORKER, new_event
 
 
 class MovingContract(Scene):
@@ -60,6 +54,7 @@ class MovingContract(Scene):
         ]
         moved = await gatherResults(asked)
         for n, each in enumerate(moved):
+            assert each.accepted is not None
             self.assertEqual(f"chain/c{n}/1", each.accepted.acceptance.key)
             self.assertEqual(f"s{n}", (await self.stored(f"c{n}")).state)
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from twisted.internet.defer import gatherResults
 
-from twisted_dispatcher.testing.chainstores.scene import LEASE, NOW, Scene
+from twisted_dispatcher.testing.chainstores.scene import LEASE, Scene
+from twisted_dispatcher.testing.stores.scene import NOW
 
 
 class ScheduleContract(Scene):
     """Due chains are found in order, and each is given to one."""
 
-    async def claim(self, now: float = NOW, limit: int = 100) -> list[str]:
+    async def claimed(self, now: float = NOW, limit: int = 100) -> list[str]:
         """Claim due chains; give their ids."""
         claimed = await self.chains.claim_due("order", now + LEASE, now, limit)
         self.assertTrue(all(each.held for each in claimed))
@@ -25,9 +26,9 @@ class ScheduleContract(Scene):
         self.assertEqual(NOW - 3, await self.chains.next_due("order"))
         self.assertEqual(["b", "d", "a"], [c.id for c in await self.chains.due("order", NOW, 9)])
 
-        self.assertEqual(["b", "d"], await self.claim(limit=2))
-        self.assertEqual(["a"], await self.claim())
-        self.assertEqual([], await self.claim())
+        self.assertEqual(["b", "d"], await self.claimed(limit=2))
+        self.assertEqual(["a"], await self.claimed())
+        self.assertEqual([], await self.claimed())
         self.assertEqual(NOW + 1, await self.chains.next_due("order"))
 
     async def test_claim_at_once(self) -> None:
@@ -41,23 +42,23 @@ class ScheduleContract(Scene):
         ids = [each.chain.id for some in claimed for each in some]
 
         self.assertEqual(len(ids), len(set(ids)))
-        rest = await self.claim()
+        rest = await self.claimed()
         self.assertEqual({f"c{n}" for n in range(30)}, {*ids, *rest})
 
     async def test_death(self) -> None:
         """What the dead had is due when their locks end."""
         await self.made()
-        await self.claim()
+        await self.claimed()
 
         self.assertEqual(NOW + LEASE, await self.chains.next_due("order"))
-        self.assertEqual([], await self.claim(NOW + LEASE - 1))
-        self.assertEqual(["c"], await self.claim(NOW + LEASE))
+        self.assertEqual([], await self.claimed(NOW + LEASE - 1))
+        self.assertEqual(["c"], await self.claimed(NOW + LEASE))
 
     async def test_claim_locked(self) -> None:
         """A chain that somebody has locked for himself is not claimed."""
         await self.held()
 
-        self.assertEqual([], await self.claim())
+        self.assertEqual([], await self.claimed())
 
     async def test_signals(self) -> None:
         """With a chain comes what has arrived for it."""
@@ -72,10 +73,10 @@ class ScheduleContract(Scene):
         chain = await self.held()
         await self.chains.set_disabled("c", True, NOW)
         await self.release(chain)
-        self.assertEqual([], await self.claim())
+        self.assertEqual([], await self.claimed())
         await self.chains.set_disabled("c", False, NOW)
 
-        self.assertEqual(["c"], await self.claim())
+        self.assertEqual(["c"], await self.claimed())
 
     async def test_news(self) -> None:
         """Who listens is told of chains that are due now."""

@@ -8,10 +8,12 @@ The contract of `IStore` as tests, which any store can be held against.
             return MyStore(...)
 
 `StoreContract` has all that does not depend on SQL. A store whose transactions execute SQL also
-passes `SQLContract`. The tests take as many turns of the reactor as the store does, and no time.
+passes `SQLContract`, and one that provides `IAnsweringStore` passes `AnsweringContract`. The tests
+take as many turns of the reactor as the store does, and no time.
 """
 
 from twisted_dispatcher.testing.stores.accepting import AcceptingContract
+from twisted_dispatcher.testing.stores.answering import AnsweringContract
 from twisted_dispatcher.testing.stores.claiming import ClaimingContract
 from twisted_dispatcher.testing.stores.forgetting import ForgettingContract
 from twisted_dispatcher.testing.stores.isolation import IsolationContract
@@ -26,7 +28,7 @@ from twisted_dispatcher.testing.stores.settling import SettlingContract
 from twisted_dispatcher.testing.stores.transacting import SQLContract, TransactingContract
 from twisted_dispatcher.testing.stores.workers import WorkersContract
 
-__all__ = ["SQLContract", "StoreContract"]
+__all__ = ["AnsweringContract", "SQLContract", "StoreContract"]
 
 
 class StoreContract(

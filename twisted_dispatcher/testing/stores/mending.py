@@ -124,6 +124,17 @@ class MendingContract(Scene):
         self.assertEqual([], await self.claim(now=LATER))
         self.assertEqual(["b"], handlers((await self.settle(claims["a"])).opened))
 
+    async def test_replay_waits_for_a_later_phase(self) -> None:
+        """A delivery replayed while a later phase is open runs between that and the next."""
+        claims = await self.claims_of(new_event("k", "a", "b", "c"))
+        (b,) = (await self.settle(claims["a"], DEAD, error="boom")).opened
+        await self.store.replay(claims["a"].delivery_id, None, LATER)
+        self.assertEqual([], await self.claim(now=LATER))
+
+        (again,) = (await self.settle(b)).opened
+        self.assertEqual(("a", 2), (again.handler, again.attempt))
+        self.assertEqual(["c"], handlers((await self.settle(again)).opened))
+
     async def test_replay_in_a_lane(self) -> None:
         """An event that is replayed does not run beside the one of its lane that is open."""
         first = await self.accept_one(new_event("1", "a", lane="lane"))

@@ -160,7 +160,7 @@ class SettlingContract(Scene):
             (PENDING, 2, "boom"), (delivery.status, delivery.attempts, delivery.error)
         )
         (third,) = await self.claim(OTHER)
-        self.assertEqual(3, third.attempt)
+        self.assertEqual((3, 1), (third.attempt, third.excused))
 
     async def test_dead(self) -> None:
         """A dead delivery keeps its error, and its event has nothing left to do."""

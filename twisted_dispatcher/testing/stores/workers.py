@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from twisted_dispatcher.records import PENDING, RUNNING, Settled
+from twisted_dispatcher.records import DEAD, PENDING, RETRYING, RUNNING, Settled
 from twisted_dispatcher.testing.stores.scene import NOW, OTHER, WORKER, Scene, keys, new_event
 
 
@@ -36,6 +36,44 @@ class WorkersContract(Scene):
         (claim,) = await self.claim(OTHER, now=NOW + 10)
         self.assertEqual(("k", "a", 2), (claim.key, claim.handler, claim.attempt))
         self.assertEqual(0, await self.store.release_dead(NOW + 11))
+
+    async def test_death_counts(self) -> None:
+        """An attempt in which the worker died counts, and the delivery's error tells of it."""
+        await self.accept_one(new_event("k", "a"))
+        for attempt in (1, 2, 3):
+            await self.store.release_dead(NOW + attempt)
+
+            self.assertEqual(
+                f"its worker died in attempt {attempt} (exit unknown)",
+                (await self.of("k", "a")).error,
+            )
+            (claim,) = await self.claim(OTHER, now=NOW + attempt)
+            self.assertEqual((attempt + 1, 0), (claim.attempt, claim.excused))
+            self.assertTrue(claim.died)
+
+    async def test_death_is_remembered(self) -> None:
+        """That a worker died is known until the delivery fails in another way."""
+        await self.accept_one(new_event("k", "a"))
+        await self.store.release_dead(NOW)
+        seen = []
+        for status, error in ((PENDING, None), (RETRYING, "boom"), (PENDING, None)):
+            (claim,) = await self.claim()
+            seen.append(bool(claim.died))
+            await self.settle(claim, status, due=NOW, error=error)
+
+        self.assertEqual([True, True, False], seen)
+
+    async def test_death_after_failure(self) -> None:
+        """Deaths and failures count alike, and the last of them is the delivery's error."""
+        claims = await self.claims_of(new_event("k", "a"))
+        await self.settle(claims["a"], RETRYING, due=NOW, error="boom")
+        await self.claim()
+        await self.store.release_dead(NOW + 1)
+        (claim,) = await self.claim(OTHER, now=NOW + 1)
+
+        self.assertEqual(3, claim.counted)
+        await self.settle(claim, DEAD, worker=OTHER)
+        self.assertIn("attempt 2", (await self.of("k", "a")).error or "")
 
     async def test_back_from_the_dead(self) -> None:
         """A worker that comes back late settles nothing of what others run, or may run."""

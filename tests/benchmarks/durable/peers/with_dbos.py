@@ -1,4 +1,4 @@
-"""The program C{with_dbos URL EVENTS}: DBOS, a workflow of one step.
+"""The program C{with_dbos URL EVENTS [STEPS]}: DBOS, a workflow of one step, or of several.
 
 Prints workflows per second: one after another, and by a hundred callers.
 """
@@ -17,7 +17,7 @@ from tests.benchmarks.contenders import WrongCalls
 CALLERS = 100
 
 
-def main(url: str, events: int) -> None:
+def main(url: str, events: int, steps: int) -> None:
     """Calls the workflow in this process, which waits for its end."""
     DBOS(
         config={
@@ -35,7 +35,8 @@ def main(url: str, events: int) -> None:
 
     @DBOS.workflow()  # type: ignore[untyped-decorator]
     def workflow(number: int) -> None:
-        step(number)
+        for _ in range(steps):
+            step(number)
 
     DBOS.launch()
     began = perf_counter()
@@ -46,11 +47,11 @@ def main(url: str, events: int) -> None:
         list(pool.map(workflow, range(events)))
     ended = perf_counter()
     DBOS.destroy()
-    if len(done) != 2 * events:
-        raise WrongCalls(f"DBOS took {len(done)} steps instead of {2 * events}")
+    if len(done) != 2 * events * steps:
+        raise WrongCalls(f"DBOS took {len(done)} steps instead of {2 * events * steps}")
     rates = {"DBOS, 1": events / (between - began), "DBOS, 100": events / (ended - between)}
     print(json.dumps(rates))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]))
+    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]) if sys.argv[3:] else 1)

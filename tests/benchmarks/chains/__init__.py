@@ -1,0 +1,1 @@
+"""Benchmarks of chains: their steps, finding them, and finding what is due."""

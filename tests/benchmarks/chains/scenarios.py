@@ -1,0 +1,229 @@
+"""The scenarios: what is measured of chains, on each kind of store."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Awaitable, Callable
+from functools import partial
+from importlib.util import find_spec
+from itertools import islice
+from statistics import median
+
+from attrs import frozen
+
+from tests.benchmarks.chains.filling import SHOP, fill, name_of, scattered, selective
+from tests.benchmarks.chains.ours import CHAIN_TYPE, STEPS, Ours
+from tests.benchmarks.contenders import INSTALL, MissingPeer, WrongCalls
+from tests.benchmarks.durable.children import answer_of
+from tests.benchmarks.durable.goals import scenario_of
+from tests.benchmarks.durable.places import Place
+from tests.benchmarks.durable.scenarios import Figures, Scenario
+from tests.benchmarks.durable.turns import Rates, Slice, rate_of, rates_in_turn
+from tests.benchmarks.timing import Progress, nobody
+
+FEW = 1000
+BATCH = 100
+# So many rounds beside a peer: a program of its own takes seconds to start.
+PEER_ROUNDS = 3
+
+
+@frozen
+class Scale:
+    """
+    Says how much is measured.
+
+    C{one} chains in a slice of one caller, C{many} in those of several; C{looks} are taken in a
+    slice; C{stored} says how many chains a full store has.
+    """
+
+    rounds: int
+    one: int
+    many: int
+    looks: int
+    stored: int
+
+
+class Stock:
+    """
+    A place, and stores with few and with very many chains, which are filled once.
+
+    As many chains as there are in the small one are due in each.
+    """
+
+    def __init__(self, place: Place, scale: Scale) -> None:
+        self.place = place
+        self.scale = scale
+        self._filled: dict[int, Ours] = {}
+
+    async def ours(self, chains: int) -> Ours:
+        """Gives the store with so many chains."""
+        if chains not in self._filled:
+            self._filled[chains] = await filled(self.place, chains, min(chains, FEW))
+        return self._filled[chains]
+
+    async def sizes(self) -> list[tuple[Ours, int, str]]:
+        """Gives both stores, with the numbers of their chains and a word for these."""
+        return [
+            (await self.ours(chains), chains, label)
+            for chains, label in ((FEW, "few"), (self.scale.stored, "very many"))
+        ]
+
+    async def close(self) -> None:
+        """Closes the stores."""
+        for each in self._filled.values():
+            await each.close()
+
+
+@frozen
+class Kind:
+    """A scenario, on whatever store."""
+
+    name: str
+    title: str
+    unit: str
+    measure: Callable[[Stock, Progress], Awaitable[Rates]]
+
+
+def kinds(scale: Scale) -> list[Kind]:
+    """Gives all scenarios, in the order of the report."""
+    full = f"among {FEW:,} chains and among {scale.stored:,}"
+    return [
+        Kind("steps", "Steps of chains, each for itself", "steps/s", steps),
+        Kind("runs", "Steps of chains that are run to their end", "steps/s", runs),
+        Kind("finding", f"Finding a chain, {full}", "finds/s", finding),
+        Kind("due", f"Locking due chains, {BATCH} at a time, {full}", "chains/s", due),
+        Kind("peers", "Three steps, by one caller and by 100 at once", "chains/s", peers),
+    ]
+
+
+async def run(kind: Kind, stock: Stock, progress: Progress = nobody) -> Figures:
+    """Measures a scenario on one kind of store, or says why that is not possible."""
+    place = stock.place
+    title = f"{kind.title}: {place.title}"
+    scenario = Scenario(scenario_of(kind.name, place.store), title, kind.unit, True)
+    try:
+        return Figures(scenario, await kind.measure(stock, progress), [])
+    except MissingPeer as error:
+        return Figures(scenario, {}, [str(error)])
+
+
+async def steps(stock: Stock, progress: Progress) -> Rates:
+    """Measures steps that are locked and stored each for itself."""
+    ours = await Ours.open(stock.place.new_url())
+    return await by_callers(ours, ours.step, stock.scale, progress)
+
+
+async def runs(stock: Stock, progress: Progress) -> Rates:
+    """Measures steps that are taken while one lock is held."""
+    ours = await Ours.open(stock.place.new_url())
+    return await by_callers(ours, ours.run, stock.scale, progress)
+
+
+async def by_callers(
+    ours: Ours,
+    drive: Callable[[int, int], Awaitable[None]],
+    scale: Scale,
+    progress: Progress,
+) -> Rates:
+    """Measures one chain, ten and a hundred at once."""
+    slices = [
+        Slice(f"{callers} at once", STEPS * chains, partial(drive, chains, callers))
+        for callers, chains in ((1, scale.one), (10, scale.many // 2), (100, scale.many))
+    ]
+    rates = await rates_in_turn(slices, scale.rounds, progress)
+    await ours.close()
+    return rates
+
+
+async def filled(place: Place, chains: int, due: int = 0) -> Ours:
+    """Gives a store with so many chains."""
+    url = place.new_url()
+    ours = await Ours.open(url)
+    await fill(ours, url, chains, time.time(), due)
+    return ours
+
+
+async def finding(stock: Stock, progress: Progress) -> Rates:
+    """Measures finding one chain after another, in a small store and in a full one."""
+    slices, looks = [], stock.scale.looks
+    for ours, chains, label in await stock.sizes():
+        for how, look in (("exact", exact), ("selective", superset), ("hot", hot)):
+            work = partial(looked_up, ours, look, chains, looks)
+            slices.append(Slice(f"{how}, {label}", looks, work))
+    return await rates_in_turn(slices, stock.scale.rounds, progress)
+
+
+def exact(number: int) -> list[tuple[str, str]]:
+    """Gives all resources of a chain."""
+    return [*selective(number), SHOP]
+
+
+def superset(number: int) -> list[tuple[str, str]]:
+    """Gives some resources of a chain, which no other one or few others have."""
+    return selective(number)
+
+
+def hot(number: int) -> list[tuple[str, str]]:
+    """Gives some resources of a chain, one of which all others have as well."""
+    return [selective(number)[0], SHOP]
+
+
+async def looked_up(
+    ours: Ours, look: Callable[[int], list[tuple[str, str]]], chains: int, looks: int
+) -> None:
+    """Finds one chain after another.
+
+    Raises WrongCalls when another one is found, or a new one is made.
+    """
+    for number in islice(scattered(chains), looks):
+        chain = await ours.chains.get_or_create_chain(look(number))
+        if chain.id != name_of(number):
+            raise WrongCalls(f"chain {chain.id} was found for number {number}")
+
+
+async def due(stock: Stock, progress: Progress) -> Rates:
+    """Measures locking due chains for the schedule, in a small store and in a full one."""
+    looks = stock.scale.looks
+    slices = [
+        Slice(f"among {label}", looks, partial(claimed, ours, looks))
+        for ours, _, label in await stock.sizes()
+    ]
+    return await rates_in_turn(slices, stock.scale.rounds, progress)
+
+
+async def claimed(ours: Ours, chains: int) -> None:
+    """Locks due chains, for no time: so they can be locked again.
+
+    Raises WrongCalls when there are too few.
+    """
+    for left in range(chains, 0, -BATCH):
+        now = time.time()
+        wanted = min(left, BATCH)
+        locked = await ours.chains.store.claim_due(CHAIN_TYPE, now - 1.0, now, wanted)
+        if len(locked) != wanted:
+            raise WrongCalls(f"{len(locked)} chains were locked of {wanted}")
+
+
+async def peers(stock: Stock, progress: Progress) -> Rates:
+    """Measures ours, then DBOS in a program of its own, round after round."""
+    if find_spec("dbos") is None:
+        raise MissingPeer(f"dbos is not installed: {INSTALL}")
+    place, scale = stock.place, stock.scale
+    ours = await Ours.open(place.new_url())
+    slices = [
+        Slice("ours, 1", scale.one, partial(ours.run, scale.one, 1)),
+        Slice("ours, 100", scale.many, partial(ours.run, scale.many, 100)),
+    ]
+    rates: dict[str, list[float]] = defaultdict(list)
+    rounds = min(PEER_ROUNDS, scale.rounds)
+    for number in range(rounds):
+        for each in slices:
+            rates[each.name].append(await rate_of(each))
+        few = max(1, scale.one // 4)
+        answer = await answer_of("peers.with_dbos", place.new_url(), few, STEPS)
+        for name, rate in answer.items():
+            rates[name].append(rate)
+        progress((number + 1) / rounds)
+    await ours.close()
+    return {name: median(measured) for name, measured in rates.items()}
