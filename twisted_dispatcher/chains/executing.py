@@ -169,13 +169,13 @@ class Executor:
                 self._backstage.acceptor,
                 self._backstage.now(),
             )
-            storing = Storing(transacting.addCallback(itemgetter(1)))
+            storing: Storing[Moved] = Storing(transacting.addCallback(itemgetter(1)))
         else:
             await call(transition, run.order)
             move = self._move(run, transition, planned)
             now = self._backstage.now()
             storing = Storing(self._store.move(move, self._backstage.acceptor, now))
-        moved: Moved = await storing
+        moved = await storing
         if not moved.held:
             run.is_held = False
             self._locks.forget(run.chain.id)
