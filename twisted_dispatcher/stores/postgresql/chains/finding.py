@@ -51,9 +51,9 @@ _STORE: Final = f"""
             next_update float8, due float8, now float8, hashes text[])
     ), stored AS (
         INSERT INTO {CHAIN} (id, chain_type, set_hash, pairs, definition, state, next_update, due,
-            ended, created, entered)
+            ended, created, entered, ended_at)
         SELECT id, chain_type, bytes, pairs, definition, state, next_update, due, due IS NULL,
-            now, now
+            now, now, CASE WHEN due IS NULL THEN now END
         FROM wanted
         ON CONFLICT (set_hash) DO NOTHING
         RETURNING *
