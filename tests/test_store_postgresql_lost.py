@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections import Counter
+from functools import partial
 from typing import Any
 
 import psycopg
@@ -13,7 +16,7 @@ from twisted.trial.unittest import TestCase
 
 from tests.postgresql import new_server
 from tests.test_store_postgresql import PostgreSQLScene
-from twisted_dispatcher import open_store
+from twisted_dispatcher import DurableDispatcher, HandlerOptions, open_store
 from twisted_dispatcher.errors import (
     StoreUnavailable,
 )
@@ -266,6 +269,73 @@ class RestartTests(Scene, TestCase):
         enough = self.accepted + 200
         while self.accepted < enough:
             await deferLater(reactor, 0.005)
+
+
+class RestartedDispatcherTests(PostgreSQLScene, TestCase):
+    """A dispatcher whose server stops, and whose connections are killed, while events flow."""
+
+    timeout = 180
+
+    def make_store(self) -> Any:
+        """Open a store on a server of the test's own."""
+        self.server = new_server()
+        self.addCleanup(self.server.remove)
+        return open_store(f"{self.server.url}&application_name=the_store")
+
+    async def test_goes_on(self) -> None:
+        """Nothing is lost: each event is handled, by every handler, and the rest goes on too."""
+        dispatcher = DurableDispatcher(self.store, ("kind",))
+        self.handled: Counter[tuple[str, str]] = Counter()
+        for phase in dispatcher.phases:
+            handler = partial(self.handle, phase)
+            dispatcher.on(phase, options=HandlerOptions(name=phase))(handler)
+        dispatcher.start()
+        self.addCleanup(dispatcher.stop)
+        self.is_over = False
+        self.fired: set[str] = set()
+        callers = [Deferred.fromCoroutine(self.call(dispatcher, f"{n}")) for n in range(10)]
+        for disturb in (self.kill, self.restart, self.kill, self.restart, self.kill):
+            enough = len(self.fired) + 50
+            await self.until(lambda enough=enough: len(self.fired) >= enough)
+            await deferToThread(disturb)
+        self.is_over = True
+        await gatherResults(callers)
+
+        self.assertEqual(
+            {(key, phase) for key in self.fired for phase in dispatcher.phases}, {*self.handled}
+        )
+        while (await self.store.counts())["open"]:
+            await deferLater(reactor, 0.05)
+        self.flushLoggedErrors(StoreUnavailable)
+
+    def handle(self, phase: str, key: str) -> None:
+        """Note that an event was handled."""
+        self.handled[key, phase] += 1
+
+    async def call(self, dispatcher: DurableDispatcher, name: str) -> None:
+        """Fire events, one after another, each until it is accepted."""
+        number = 0
+        while not self.is_over:
+            number += 1
+            key = f"{name}/{number}"
+            result = None
+            while result is None:
+                with contextlib.suppress(StoreUnavailable):
+                    result = await dispatcher.fire_event(key, key=key)
+            self.fired.add(key)
+
+    def restart(self) -> None:
+        """Stop the server as in a power cut, and start it."""
+        self.server.stop()
+        self.server.start()
+
+    def kill(self) -> None:
+        """Kill all connections of the store."""
+        with psycopg.connect(self.server.url, autocommit=True) as connection:
+            connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE application_name = 'the_store'"
+            )
 
 
 class Death(BaseException):

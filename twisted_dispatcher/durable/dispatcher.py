@@ -25,11 +25,11 @@ from twisted_dispatcher.durable.journeys import Journeys
 from twisted_dispatcher.durable.keys import KeyMaker, due_at
 from twisted_dispatcher.durable.planning import Planner
 from twisted_dispatcher.durable.retention import Retention
+from twisted_dispatcher.durable.roster import Roster
 from twisted_dispatcher.durable.terms import DurableTerms
 from twisted_dispatcher.durable.worker import DeliveryWorker
 from twisted_dispatcher.errors import (
     InvalidReplay,
-    NameTaken,
     NotRunning,
 )
 from twisted_dispatcher.events import Event
@@ -134,6 +134,7 @@ class DurableDispatcher(Registrations):
         self._retention = Retention(self._store, keep_payloads, keep_keys)
         self._is_ready = False
         self._unplannable: set[int] = set()
+        self._roster = Roster()
         super().__init__(
             allowed_match_spec_keywords,
             phases,
@@ -159,6 +160,7 @@ class DurableDispatcher(Registrations):
             report=self._report,
             accept_in=self._accept_in,
             on_unplanned=self._plan_unplanned,
+            roster=self._roster if self._works else Roster(),
         )
         self._planner = Planner(
             self._registry, self._phases, self._order_by, self._codec, self._works
@@ -172,28 +174,17 @@ class DurableDispatcher(Registrations):
 
     def _enter(self, old: Collection[int], new: Sequence[Handler]) -> None:
         """Register handlers in the place of others, if deliveries can tell all by their names."""
-        names = {
-            handler.name for handler in self._durable_handlers.values() if handler.id not in old
-        }
-        for handler in new:
-            if handler.options.durable is not False:
-                if handler.name in names:
-                    raise NameTaken(handler.name)
-                names.add(handler.name)
+        self._roster.check(new, old)
         super()._enter(old, new)
-
-    @property
-    def _durable_handlers(self) -> dict[str, Handler]:
-        return {
-            handler.name: handler
-            for handler in self._registry.handlers()
-            if handler.options.durable is not False
-        }
+        self._roster.add(new)
+        if self._works:
+            self._worker.handlers_changed()
+            self._worker.look()
 
     def _handlers_changed(self) -> None:
+        # Any thread may call this at any moment, when a handler was collected.
         self._planner.forget()
-        if self._works:
-            self._worker.set_handlers(self._durable_handlers.values())
+        self._worker.handlers_changed()
 
     def _conditions_changed(self) -> None:
         self._planner.forget()
@@ -209,7 +200,6 @@ class DurableDispatcher(Registrations):
         if not self._works:
             self._became_ready(None)
             return
-        self._handlers_changed()
         starting = Deferred.fromCoroutine(self._worker.start())
         starting.addCallbacks(self._became_ready, self._not_started)
 
@@ -387,7 +377,7 @@ class DurableDispatcher(Registrations):
         since when. Only one that works knows of these, and looks for them a few times within a
         lease.
         """
-        known = self._durable_handlers
+        known = {handler.name for handler in self._registry.handlers()}
         missing = [each for each in self._worker.missing if each.handler not in known]
         return super().why(**event_details) + [
             verdict_on_missing(

@@ -7,7 +7,7 @@ before it was written down, the values that handlers gave here, and who waits fo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import attrs
@@ -227,9 +227,13 @@ class Journeys:
             journey.beside.finish().addCallback(lambda _: journey.end())
 
     def ask_soon(self) -> None:
-        """Ask the store at once: something was finished."""
-        if self._poll is not None and self._poll.active():
+        """Ask the store at once, if there is anything to ask: something was finished."""
+        if self._poll is not None and self._poll.active() and any(self._elsewhere()):
             self._poll.reset(0)
+
+    def _elsewhere(self) -> Iterator[int]:
+        """Give the events of which nothing runs here; of the others the end is seen here."""
+        return (event_id for event_id, each in self.known.items() if not each.running)
 
     def close(self) -> None:
         """Ask no more; who waits is told that the result will not be known here."""
@@ -248,14 +252,14 @@ class Journeys:
 
     def _poll_now(self) -> None:
         self._poll = None
-        asking = Deferred.fromCoroutine(self._ask(list(self.known)))
+        asking = Deferred.fromCoroutine(self._ask(list(self._elsewhere())))
         asking.addErrback(self._not_asked).addCallback(lambda _: self._poll_later())
 
     def _not_asked(self, failure: Failure) -> None:
         _log.failure("The store could not be asked which events are finished", failure)
 
     async def _ask(self, event_ids: Sequence[int]) -> None:
-        for event_id in await self._store.settled(event_ids):
+        for event_id in await self._store.settled(event_ids) if event_ids else ():
             journey = self.known.get(event_id)
             if journey is None or journey.running:
                 continue

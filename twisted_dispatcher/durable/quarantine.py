@@ -13,7 +13,8 @@ from typing import Any, Generic, TypeVar
 
 from twisted.internet.interfaces import IReactorTime
 
-Run = TypeVar("Run")
+# A delivery that is to be run, as its runner has it.
+RunT = TypeVar("RunT")
 
 # Those that have to wait are due one after another, at a distance of so many seconds,
 PAUSE = 0.01
@@ -21,19 +22,21 @@ PAUSE = 0.01
 LONGEST_WAIT = 10.0
 
 
-class Quarantine(Generic[Run]):
+class Quarantine(Generic[RunT]):
     """
     Lets in one delivery at a time; the others are given back, and begin later, here or elsewhere.
 
     The one that is let in begins when it is stored that the others were given back: else they
     would lose an attempt, should it be deadly.
+
+    :ivar arrived: those of which it is not decided yet who is let in.
     """
 
     def __init__(
         self,
         clock: Callable[[], IReactorTime],
-        begin: Callable[[Run], object],
-        give_back: Callable[[Run, float, Callable[[], Any]], object],
+        begin: Callable[[RunT], object],
+        give_back: Callable[[RunT, float, Callable[[], Any]], object],
     ) -> None:
         """
         :param begin: runs a delivery; `ended` is to be called in the end.
@@ -42,23 +45,32 @@ class Quarantine(Generic[Run]):
         self._clock = clock
         self._begin = begin
         self._give_back = give_back
-        self._inside: Run | None = None
+        self._inside: RunT | None = None
         self._has_begun = False
         self._since = 0.0
-        self._arrived: list[Run] = []
+        self.arrived: list[RunT] = []
         self._leaving = 0
 
-    def admit(self, run: Run) -> None:
+    def admit(self, run: RunT) -> None:
         """Take a delivery, to run it by itself or to give it back; see `begin`, `give_back`."""
         if run is self._inside:
             self._begin(run)
             return
-        self._arrived.append(run)
-        if len(self._arrived) == 1:
-            self._clock().callLater(0, self._sort)
+        self.arrived.append(run)
+        if len(self.arrived) == 1:
+            self._clock().callLater(0, self.sort)
 
-    def _sort(self) -> None:
-        arrived, self._arrived = self._arrived, []
+    def sort(self) -> None:
+        """
+        Let one in of those that have arrived.
+
+        It is done at the end of the turn, or, when it is known that no more will arrive, before:
+        what is given back then is stored with what else has just been asked for, and that may be
+        deadly as well.
+        """
+        arrived, self.arrived = self.arrived, []
+        if not arrived:
+            return
         now = self._clock().seconds()
         if self._inside is None:
             self._inside, self._since = arrived.pop(0), now
@@ -77,7 +89,7 @@ class Quarantine(Generic[Run]):
             self._has_begun = True
             self._begin(self._inside)
 
-    def ended(self, run: Run) -> None:
+    def ended(self, run: RunT) -> None:
         """Let in the next one, if it was this one that ran."""
         if run is self._inside:
             self._inside = None

@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
-import attrs
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
@@ -24,6 +23,7 @@ from twisted_dispatcher.durable.codec import Codec
 from twisted_dispatcher.durable.current import reset_claim, set_claim
 from twisted_dispatcher.durable.journeys import Journey, Journeys
 from twisted_dispatcher.durable.quarantine import Quarantine
+from twisted_dispatcher.durable.roster import Roster
 from twisted_dispatcher.durable.rules import (
     after_exhaustion,
     after_failure,
@@ -96,7 +96,12 @@ class Run(Blocker):
 
     def answered(self, outcome: Settled | Failure) -> None:
         """Take what the store has answered to what it was told."""
-        self.runner.settled(outcome, self)
+        if isinstance(outcome, Failure):
+            self.runner.not_settled(outcome, self)
+            return
+        self.follow(outcome, self)
+        if self.settlement.due is not None:
+            self.runner.on_due(self.settlement.due)
 
     def blocks(self) -> Iterable[object]:
         journey = self.journey
@@ -116,14 +121,15 @@ class DeliveryRunner:
     """
     Runs the deliveries of one worker.
 
-    :ivar who: how the store knows the worker.
     :ivar accepting: whether what is handed over is run; else it is given back at once.
+    :ivar on_due: is told when a delivery is to be run again.
     :ivar is_watched: whether somebody wants to be told whenever one delivery less is being run.
     """
 
     def __init__(
         self,
-        who: Worker,
+        worker_id: str,
+        roster: Roster,
         store: IAnsweringStore,
         journeys: Journeys,
         codec: Codec,
@@ -137,13 +143,15 @@ class DeliveryRunner:
         on_ended: Callable[[], object],
     ) -> None:
         """
+        :param roster: the handlers that can be run.
         :param stops: the phases after which a dead delivery ends the dispatch.
         :param engine: knows the observers.
         :param accept_in: accepts an event within the transaction of an exactly-once handler.
-        :param on_due: is told when a delivery is to be run again.
         :param on_ended: is told that, while it is watched.
         """
-        self.who = who
+        self._who = Worker(worker_id, frozenset())
+        self._roster = roster
+        self._is_stale = True
         self.accepting = self.is_watched = False
         self._hopeful = True
         self._store = store
@@ -154,7 +162,7 @@ class DeliveryRunner:
         self._engine = engine
         self._report = report
         self._accept_in = accept_in
-        self._on_due = on_due
+        self.on_due = on_due
         self._on_ended = on_ended
         self._handlers: dict[str, Handler] = {}
         self._runs: dict[int, Run] = {}
@@ -173,10 +181,22 @@ class DeliveryRunner:
         self.accepting = self._hopeful = True
         self._quarantine = self._new_quarantine()
 
-    def set_handlers(self, handlers: Iterable[Handler]) -> None:
-        """Know by name what can be run."""
-        self._handlers = {handler.name: handler for handler in handlers}
-        self.who = attrs.evolve(self.who, handlers=frozenset(self._handlers))
+    def handlers_changed(self) -> None:
+        """Take note that other handlers are registered. Any thread may call it at any moment."""
+        self._is_stale = True
+
+    def _refresh(self) -> None:
+        # First of all: a change that happens now may be seen or not, and makes it stale again.
+        self._is_stale = False
+        self._handlers = self._roster.all()
+        self._who = Worker(self._who.id, frozenset(self._handlers))
+
+    @property
+    def who(self) -> Worker:
+        """How the store knows the worker."""
+        if self._is_stale:
+            self._refresh()
+        return self._who
 
     def run(self, claims: Iterable[Claim]) -> None:
         """Run deliveries that the worker holds."""
@@ -191,6 +211,8 @@ class DeliveryRunner:
             else:
                 run.waiting = journey.beside.reach(claim.rank)
                 run.waiting.addCallback(self._reached, run)
+        if self._quarantine.arrived:
+            self._quarantine.sort()
 
     def park(self) -> None:
         """
@@ -218,6 +240,8 @@ class DeliveryRunner:
 
     def _start(self, run: Run, is_alone: bool = False) -> None:
         claim = run.claim
+        if self._is_stale:
+            self._refresh()
         handler = self._handlers.get(claim.handler)
         if handler is None or not self.accepting:
             self._settle(run, given_back(claim, self._now()))
@@ -332,6 +356,8 @@ class DeliveryRunner:
 
     def _call_once(self, settled: Settled, run: Run) -> None:
         """Call an at-most-once handler, whose delivery is settled; then go on."""
+        if self._is_stale:
+            self._refresh()
         handler = self._handlers.get(run.claim.handler)
         if handler is None or not settled.held:
             self._follow(settled, run)
@@ -386,17 +412,7 @@ class DeliveryRunner:
         run.follow = follow or self._follow
         self._store.settle_one(settlement, self.who, self._now(), run.answered)
 
-    def settled(self, outcome: Settled | Failure, run: Run) -> None:
-        """Go on with a delivery of which the store was told; again if that has failed."""
-        if isinstance(outcome, Failure):
-            self._not_settled(outcome, run)
-            return
-        run.follow(outcome, run)
-        due = run.settlement.due
-        if due is not None:
-            self._on_due(due)
-
-    def _not_settled(self, failure: Failure, run: Run) -> None:
+    def not_settled(self, failure: Failure, run: Run) -> None:
         """Try again until the store is back: what a handler has done is not forgotten."""
         if failure.check(StoreClosed):
             self._ended(run)

@@ -9,7 +9,7 @@ writes carries the number of the attempt, so that a worker that comes back late 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -21,12 +21,12 @@ from twisted_dispatcher.durable.codec import Codec
 from twisted_dispatcher.durable.journeys import Journeys
 from twisted_dispatcher.durable.orphans import Orphans
 from twisted_dispatcher.durable.retention import Retention
+from twisted_dispatcher.durable.roster import Roster
 from twisted_dispatcher.durable.running import DeliveryRunner, Report
 from twisted_dispatcher.durable.transactions import AcceptIn
 from twisted_dispatcher.firing.loop import Engine
 from twisted_dispatcher.interfaces import IAnsweringStore
-from twisted_dispatcher.records import Claim, Orphan, Worker
-from twisted_dispatcher.registration.handlers import Handler
+from twisted_dispatcher.records import Orphan, Worker
 
 # So many deliveries are run at once; the others wait in the store.
 MOST_RUNNING = 1000
@@ -39,7 +39,11 @@ _log = Logger()
 
 
 class DeliveryWorker:
-    """Claims deliveries and has them run, until it is stopped."""
+    """
+    Claims deliveries and has them run, until it is stopped.
+
+    :ivar run: runs deliveries that the store has given to this worker.
+    """
 
     def __init__(
         self,
@@ -56,21 +60,24 @@ class DeliveryWorker:
         report: Report,
         accept_in: AcceptIn,
         on_unplanned: Callable[[], Awaitable[bool]],
+        roster: Roster,
     ) -> None:
         """
         :param lease: seconds for which it is believed to be alive, without another sign.
         :param bury_after: deliveries to handlers that nobody knows are dead after so many seconds.
         :param retention: what is forgotten, and when.
         :param on_unplanned: plans events that nobody has planned; tells whether there are more.
+        :param roster: the handlers that can be run here.
         """
         self._store = store
         self._journeys = journeys
         self._clock = clock
         self._lease = lease
         self._on_unplanned = on_unplanned
-        who = Worker(uuid.uuid4().hex, frozenset())
+        worker_id = uuid.uuid4().hex
         self._runner = DeliveryRunner(
-            who,
+            worker_id,
+            roster,
             store,
             journeys,
             codec,
@@ -82,7 +89,8 @@ class DeliveryWorker:
             on_due=self._look_at,
             on_ended=self._ended,
         )
-        self._orphans = Orphans(store, who.id, bury_after, stops)
+        self.run = self._runner.run
+        self._orphans = Orphans(store, worker_id, bury_after, stops)
         self._retention = retention
         self._looking = self._look_again = self._full = self._stopped = self._alive = False
         self._pause = SHORTEST_POLL
@@ -107,14 +115,9 @@ class DeliveryWorker:
         """The handlers that deliveries wait for and nobody has, as they were a moment ago."""
         return self._orphans.missing
 
-    def set_handlers(self, handlers: Iterable[Handler]) -> None:
-        """Know by name what can be run here."""
-        self._runner.set_handlers(handlers)
-        self.look()
-
-    def run(self, claims: Iterable[Claim]) -> None:
-        """Run deliveries that the store has given to this worker."""
-        self._runner.run(claims)
+    def handlers_changed(self) -> None:
+        """Take note that other handlers are registered. Any thread may call it at any moment."""
+        self._runner.handlers_changed()
 
     # Living
 

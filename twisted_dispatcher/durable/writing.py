@@ -41,6 +41,19 @@ def _kept_encoder() -> Callable[[Any], str]:
 
 
 _to_json = _kept_encoder()
+_is_text, _are_atoms = frozenset({str}).issuperset, ATOMS.issuperset
+
+
+def _is_plain(value: Any) -> bool:
+    """Tell whether a value is a dict that JSON writes and reads as it is, and holds no others."""
+    return (
+        type(value) is dict
+        and _are_atoms(map(type, value.values()))
+        and _is_text(map(type, value))
+        and TAG not in value
+    )
+
+
 _to_unescaped_json = JSONEncoder(ensure_ascii=False, check_circular=False).encode
 
 
@@ -67,7 +80,8 @@ class Writer:
         """
         doubts: _Doubts = []
         try:
-            tree = self._write(value, depth, doubts)
+            # Most events are dicts of texts and numbers, and written as they are.
+            tree = value if depth == 1 and _is_plain(value) else self._write(value, depth, doubts)
             text = _to_json(tree)
             if "\\ud" in text:
                 # Perhaps half of a pair of surrogates, which cannot be written as UTF-8.

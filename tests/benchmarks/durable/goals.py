@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.benchmarks.durable.daemons import ONE, TWO
 from tests.benchmarks.durable.places import POSTGRESQL, SQLITE, STORES
 from tests.benchmarks.durable.saturated import EVENTS_PER_SECOND, LONGEST_WAIT
 from tests.benchmarks.durable.speed import RAW_BATCHES, RAW_INSERTS, RAW_ONE
@@ -36,6 +37,7 @@ def goals() -> list[Goal]:
         callers(SQLITE, 100, (0.60, 0.15)),
         callers(SQLITE, 1000, (0.85, 0.2)),
         callers(POSTGRESQL, 100, (0.5, 0.12)),
+        at_least("two daemons / one", "daemons", POSTGRESQL, (TWO, ONE), (1.6, 1.2)),
     ]
     for store in STORES:
         wanted += on_either(store)

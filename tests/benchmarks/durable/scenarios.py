@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from attrs import frozen
 
 from tests.benchmarks.contenders import MissingPeer
+from tests.benchmarks.durable.daemons import daemons
 from tests.benchmarks.durable.goals import scenario_of
 from tests.benchmarks.durable.others import missing, others
 from tests.benchmarks.durable.outside import fsyncs, memory
@@ -65,6 +66,7 @@ def kinds(scale: Scale) -> list[Kind]:
         Kind("recording", "Accepting events that nobody handles", EVENTS, recording),
         Kind("settled", settled, EVENTS, with_settled_events),
         Kind("saturated", "100 callers, every turn busy for 2 ms", "", saturated, compared=False),
+        Kind("daemons", "Daemons on one database, 100 callers each", EVENTS, daemons),
         Kind("fsyncs", "Calls of fsync for a group of events", "calls", fsyncs, compared=False),
         Kind("memory", waiting, "MiB", memory),
         Kind("peers", "Other libraries; by one caller, and by 100 at once", EVENTS, others),

@@ -174,12 +174,19 @@ class Crew:
         self.answer(group, outcomes, news)
 
     def answer(self, group: Group, outcomes: Sequence[Any], news: frozenset[str]) -> None:
-        """Tell everybody what came of a group, when the next ones are under way."""
+        """
+        Tell everybody what came of a group, when the next ones are under way.
+
+        Who is told mostly asks for something again, which is not left to the next turn.
+        """
         if self._is_abandoned:
             return
         if self._waiting:
             self._begin()
         group.answer(outcomes)
+        if self._call is not None:
+            self._cancel_call()
+            self._begin()
         if news:
             self._tell(news)
         self._end_if_idle()

@@ -45,13 +45,14 @@ _DONE = f"""
     )
     SELECT ARRAY(SELECT id FROM held), ARRAY(SELECT attempts FROM held),
         ARRAY(SELECT id FROM finished)"""
+# The ids are given twice, so that a plan that is made for few deliveries finds them by their ids.
 _OTHERWISE = f"""
     UPDATE {DELIVERY} d
     SET status = s.status, due = s.due, error = coalesce(s.error, d.error), stops = s.stops,
         worker = NULL, changed = %s, excused = excused + (s.status = '{PENDING}')::int
     FROM json_to_recordset(%s::json) AS s (
         id bigint, attempt int, status text, due float8, error text, stops bool)
-    WHERE {_FENCE} AND d.worker = %s
+    WHERE {_FENCE} AND d.worker = %s AND d.id = ANY(%s::bigint[])
     RETURNING d.id, d.attempts"""
 
 
@@ -138,8 +139,9 @@ class _Batch:
         if not own:
             return
         new = [self._row(own[attempt]) for attempt in sorted(own)]
+        ids = listed(row["id"] for row in new)
         found = self._ledger.change(
-            "settle otherwise", _OTHERWISE, (self._now, rows(new), worker_id)
+            "settle otherwise", _OTHERWISE, (self._now, rows(new), worker_id, ids)
         )
         self._note(worker_id, own, found)
         if any(row["due"] is not None for row in new):

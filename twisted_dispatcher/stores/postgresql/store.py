@@ -91,7 +91,9 @@ def _only(outcomes: list[Any]) -> Any:
 
 
 def _notify(ledger: Ledger, channel: str, message: str) -> None:
-    ledger.read("SELECT pg_notify(%s, %s)", (channel, message))
+    # Nobody waits for the disk: news may be missing.
+    sql = "SELECT set_config('synchronous_commit', 'off', true), pg_notify(%s, %s)"
+    ledger.read(sql, (channel, message))
 
 
 def _reading(do: Callable[..., Any]) -> Desk:
