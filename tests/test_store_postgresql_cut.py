@@ -1,4 +1,4 @@
-"""The PostgreSQL store, and a dispatcher on it, when connections are cut in the midst of replies."""
+"""A dispatcher on PostgreSQL, when connections are cut in the midst of replies."""
 
 from __future__ import annotations
 
