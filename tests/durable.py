@@ -9,7 +9,9 @@ turns at whose end it commits, pass when the test says so.
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar, cast
@@ -68,6 +70,12 @@ class Backend(Protocol):
     def open(self, url: str, clock: Clock) -> IStore:
         """Open a store."""
 
+    def query(self, url: str, sql: str) -> list[Any]:
+        """Ask the database itself."""
+
+    def mishap(self) -> Exception:
+        """Give what the driver raises when the disk fails."""
+
     async def is_busy(self, links: Iterable[Link]) -> bool:
         """Tell whether stores have yet to answer when the clock's turn is over; wait a moment."""
 
@@ -84,6 +92,13 @@ class Memory:
 
     def open(self, url: str, clock: Clock) -> IStore:
         return open_store(url, reactor=clock)
+
+    def query(self, url: str, sql: str) -> list[Any]:
+        with closing(sqlite3.connect(file_of(url))) as connection:
+            return connection.execute(sql).fetchall()
+
+    def mishap(self) -> Exception:
+        return sqlite3.OperationalError("disk I/O error")
 
     async def is_busy(self, links: Iterable[Link]) -> bool:
         return False
@@ -115,10 +130,22 @@ class Server:
     def new_url(self, test: TestCase) -> str:
         place: Any = PostgreSQL()
         place.addCleanup = test.addCleanup
-        return cast(str, place.make_schema())
+        place.make_schema()
+        return cast(str, place.careless_url())
 
     def open(self, url: str, clock: Clock) -> IStore:
         return open_store(url)
+
+    def query(self, url: str, sql: str) -> list[Any]:
+        import psycopg
+
+        with psycopg.connect(url) as connection:
+            return connection.execute(cast(Any, sql)).fetchall()
+
+    def mishap(self) -> Exception:
+        import psycopg
+
+        return psycopg.OperationalError("could not extend file")
 
     async def is_busy(self, links: Iterable[Link]) -> bool:
         from twisted.internet import reactor

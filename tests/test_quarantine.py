@@ -8,7 +8,7 @@ from typing import Any
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_dispatcher.durable.quarantine import BUSY, PAUSE, Quarantine
+from twisted_dispatcher.durable.quarantine import LONGEST_WAIT, PAUSE, Quarantine
 from twisted_dispatcher.records import Claim
 
 
@@ -64,13 +64,15 @@ class QuarantineTests(SynchronousTestCase):
         self.assertEqual([1], self.begun)
 
     def test_busy(self) -> None:
-        """What comes while one is running is given back for longer, and never begins."""
+        """What comes while one is running is given back for as long as that has been running."""
         self.admit(1)
-        self.admit(2)
-        self.stored[0]()
+        for number, seconds in ((2, 3.0), (3, 100.0)):
+            self.clock.advance(seconds)
+            self.admit(number)
+            self.stored.pop()()
 
         self.assertEqual([1], self.begun)
-        self.assertEqual([(2, BUSY + PAUSE)], self.given_back)
+        self.assertEqual([(2, 3 + PAUSE), (3, LONGEST_WAIT + PAUSE)], self.given_back)
 
     def test_next(self) -> None:
         """When one has ended, the next one that comes begins."""
