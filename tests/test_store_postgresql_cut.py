@@ -1,4 +1,4 @@
-"""A dispatcher on PostgreSQL, when connections are cut in the midst of replies."""
+"""The PostgreSQL store, and a dispatcher on it, when connections are cut within replies."""
 
 from __future__ import annotations
 
