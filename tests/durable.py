@@ -310,6 +310,9 @@ class Link:
         return result
 
 
+classImplements(Link, IAnsweringStore)
+
+
 class Part:
     """A part of a store, as one process has it."""
 
@@ -320,7 +323,6 @@ class Part:
     def __getattr__(self, name: str) -> Any:
         found = getattr(getattr(self._link.store, self._name), name)
         return partial(self._link._ask, f"{self._name}.{name}", found)
-classImplements(Link, IAnsweringStore)
 
 
 # Processes

@@ -15,9 +15,9 @@ from twisted.trial.unittest import TestCase
 
 import tests
 from tests.killing.daemon import read_journal
+from tests.killing.nursery import Nursery
 from tests.killing.sessions import uid_of
 from tests.postgresql import PostgreSQL
-from tests.test_killing import Nursery
 from twisted_dispatcher import DurableDispatcher, open_store
 from twisted_dispatcher.triggers import TriggerManager, TriggerStorage
 

@@ -31,6 +31,7 @@ from typing import Any, cast
 
 import attrs
 from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
 
 from twisted_dispatcher.durable.dispatcher import DurableDispatcher
 from twisted_dispatcher.firing.answers import settle
@@ -155,6 +156,8 @@ class Life:
         answer = settle(act(self.dispatcher))
         if isinstance(answer, Deferred):
             self._wait(answer)
+        elif isinstance(answer, Failure):
+            answer.raiseException()
         while self._wait(self._store.counts())["open"]:
             if self.clock.seconds() > self._end:
                 raise NeverSettled(f"events are left over that do not get on: {self._left()}")

@@ -148,6 +148,7 @@ class CountedStore:
     """
 
     _AT_ONCE = frozenset({"listen", "crash", "on_point"})
+    _PARTS = frozenset({"chains", "triggers"})
 
     def __init__(self, store: IStore) -> None:
         self.store = store
@@ -155,6 +156,8 @@ class CountedStore:
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self.store, name)
+        if name in self._PARTS:
+            return _CountedPart(found, self._ask)
         return found if name in self._AT_ONCE else partial(self._ask, found)
 
     def _ask(self, method: Callable[..., Deferred[Any]], *given: Any, **named: Any) -> Any:
@@ -178,3 +181,14 @@ class CountedStore:
 
         self.owed += 1
         ask(what, worker, now, answered)
+
+
+class _CountedPart:
+    """A part of a store whose answers are counted."""
+
+    def __init__(self, part: Any, ask: Callable[..., Any]) -> None:
+        self._part = part
+        self._ask = ask
+
+    def __getattr__(self, name: str) -> Any:
+        return partial(self._ask, getattr(self._part, name))
