@@ -25,6 +25,7 @@ from twisted_dispatcher.errors import (
     StoreReadOnly,
     StoreUnavailable,
 )
+from twisted_dispatcher.records import Worker
 from twisted_dispatcher.stores.migrations import Migration, migrations_in, steps_from
 from twisted_dispatcher.stores.sqlite import opening
 from twisted_dispatcher.testing import pump
@@ -199,6 +200,28 @@ class TableTests(SynchronousTestCase):
 
         version = self.execute("SELECT value FROM twisted_dispatcher_meta WHERE name = 'schema'")
         self.assertEqual([(str(NEWEST),)], version)
+
+    def test_first_version(self) -> None:
+        """Tables of the first version are brought up to date, and what waited in them goes on."""
+        connection = sqlite3.connect(self.path)
+        connection.executescript(MIGRATIONS[0].sql)
+        connection.close()
+        self.execute(
+            "INSERT INTO twisted_dispatcher_meta VALUES ('schema', '1')",
+            "INSERT INTO twisted_dispatcher_event VALUES "
+            "(1, 'old', '\"body\"', '{}', NULL, 1, 1, 1, 1)",
+            "INSERT INTO twisted_dispatcher_delivery "
+            "(id, event_id, handler, phase, rank, status, attempts, due) "
+            "VALUES (1, 1, 'handler', 'during', 1, 'retrying', 2, 1)",
+        )
+        error = self.assertRaises(SchemaTooOld, open_store, self.url, migrate=False)
+        self.assertEqual((1, NEWEST), (error.found, error.needed))
+        clock = Clock()
+        store = open_store(self.url, reactor=clock)
+        (claim,) = pump(clock, store.claim(Worker("w", frozenset({"handler"})), 10.0, 5))
+        store.close()
+
+        self.assertEqual(("old", 3, 3), (claim.key, claim.attempt, claim.counted))
 
     def test_beside_others(self) -> None:
         """Tables of an application can be in the same file."""

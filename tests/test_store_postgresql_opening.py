@@ -22,6 +22,7 @@ from twisted_dispatcher.errors import (
     StoreUnavailable,
 )
 from twisted_dispatcher.records import Worker
+from twisted_dispatcher.stores.migrations import migrations_in
 from twisted_dispatcher.stores.postgresql.connections import without_password
 
 PRODUCER = Worker("producer", frozenset())
@@ -42,6 +43,27 @@ class OpeningTests(PostgreSQL, TestCase):
         """A database that was opened before can be opened, also where nothing may be migrated."""
         await self.open()
         await self.open(migrate=False)
+
+    async def test_first_version(self) -> None:
+        """Tables of the first version are brought up to date, and what waited in them goes on."""
+        self.sql.execute(migrations_in("twisted_dispatcher.stores.postgresql")[0].sql)
+        self.sql.execute("INSERT INTO twisted_dispatcher_meta VALUES ('schema', '1')")
+        self.sql.execute(
+            "INSERT INTO twisted_dispatcher_event (id, key, body, details, accepted, due, "
+            "first_delivery, last_delivery) VALUES (1, 'old', '\"body\"', '{}', 1, 1, 1, 1)"
+        )
+        self.sql.execute("INSERT INTO twisted_dispatcher_open VALUES (1, NULL, 1, 1, 1)")
+        self.sql.execute(
+            "INSERT INTO twisted_dispatcher_delivery "
+            "(id, event_id, handler, phase, rank, status, attempts, due, changed) "
+            "VALUES (1, 1, 'handler', 'during', 1, 'retrying', 2, 1, 1)"
+        )
+        self.assertRaises(SchemaTooOld, open_store, self.url, migrate=False)
+        store = open_store(self.url)
+        (claim,) = await store.claim(Worker("w", frozenset({"handler"})), 10.0, 5)
+        await store.close()
+
+        self.assertEqual(("old", 3, 3), (claim.key, claim.attempt, claim.counted))
 
     async def test_opened_by_many(self) -> None:
         """Several processes may open an empty database at the same time."""

@@ -54,7 +54,7 @@ CREATE INDEX twisted_dispatcher_open_unplanned ON twisted_dispatcher_open (due, 
 
 -- One event for one handler. A pending or retrying delivery is open when it is due at some time;
 -- due is NULL while an earlier rank or an earlier event of its lane is open, while it runs, and
--- when it is settled. excused: how many of the attempts do not count, as `Claim` has it. stops: of a dead one, that it ended its event; of a skipped one, that it was
+-- when it is settled. stops: of a dead one, that it ended its event; of a skipped one, that it was
 -- skipped for that. changed: when its status changed. failed: the status, if somebody may have to
 -- look at it; an index of the status itself would have to be written at every change of it.
 -- Half of each page is left free, so that a changed row finds its place beside the old one.
@@ -71,7 +71,6 @@ CREATE TABLE twisted_dispatcher_delivery (
     error TEXT,
     stops BOOLEAN NOT NULL DEFAULT FALSE,
     changed DOUBLE PRECISION NOT NULL,
-    excused INTEGER NOT NULL DEFAULT 0,
     failed TEXT GENERATED ALWAYS AS (
         CASE WHEN status IN ('dead', 'skipped') THEN status END) STORED
 ) WITH (fillfactor = 50);

@@ -38,8 +38,7 @@ CREATE INDEX twisted_dispatcher_event_body ON twisted_dispatcher_event (id)
 
 -- One event for one handler. A pending or retrying delivery is open when it is due at some time;
 -- due is NULL while an earlier rank or an earlier event of its lane is open, while it runs, and
--- when it is settled. excused: how many of the attempts do not count, as `Claim` has it. worker: who
--- runs it, or ran it last. stops: of a dead one, whether it ended
+-- when it is settled. worker: who runs it, or ran it last. stops: of a dead one, whether it ended
 -- its event; of a skipped one, whether it was skipped for that; NULL of all others. settled: since
 -- when it is done, dead or skipped.
 CREATE TABLE twisted_dispatcher_delivery (
@@ -54,8 +53,7 @@ CREATE TABLE twisted_dispatcher_delivery (
     worker INTEGER,
     error TEXT,
     stops INTEGER,
-    settled REAL,
-    excused INTEGER NOT NULL DEFAULT 0
+    settled REAL
 );
 
 -- What is not settled: small, however much is. It also finds what a dead worker was running.
