@@ -137,7 +137,7 @@ class OfChains:
 class PostgreSQLCrashTests(PostgreSQL, TestCase):
     """A process on a PostgreSQL database."""
 
-    timeout = 300
+    timeout = 900
 
     def setUp(self) -> None:
         """Make the schema."""
@@ -189,13 +189,14 @@ class PostgreSQLCrashTests(PostgreSQL, TestCase):
             if type(owner).__module__.startswith("twisted_dispatcher."):
                 call.cancel()
 
-    async def follow(self, order: str, ahead: float) -> None:
+    async def follow(self, placed: list[str], ahead: float) -> None:
         """Let the next daemon go on, whose schedule does what there is to do."""
         store: Any = open_store(self.url)
         orders = await self.start(store, ahead)
-        chain = await orders.place(order)
+        for order in placed:
+            await orders.place(order)
         orders.chains.start(orders.callback)
-        while (await orders.chains.get_chain(chain.id)).state != DONE:
+        while await orders.chains.counts() != {DONE: len(placed)}:
             await deferLater(reactor, 0.005)
         while (await store.counts())["open"]:
             await deferLater(reactor, 0.005)
@@ -209,13 +210,12 @@ class PostgreSQLCrashTests(PostgreSQL, TestCase):
         orders, deaths = [], []
         for nth in itertools.count(1):
             orders.append(f"order {nth}")
-            ahead = nth * 130.0
-            death = await self.die(nth, orders[-1], ahead)
-            await self.follow(orders[-1], ahead + 65.0)
-            self.assertEqual([], list(complaints(orders, self.calls, self.query)), death)
+            death = await self.die(nth, orders[-1], nth * 65.0)
             if death is None:
                 break
             deaths.append(death)
+        await self.follow(orders, (len(orders) + 1) * 65.0)
+        self.assertEqual([], list(complaints(orders, self.calls, self.query)), deaths)
 
         self.assertGreater(len(deaths), 15)
         for name in ("insert chains", "lock chains", "move chains", "insert events", "commit"):

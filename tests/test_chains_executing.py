@@ -174,6 +174,33 @@ class CallbackTests(ChainTestCase):
         self.assertRaises(CancelledError, self.wait, executing)
         self.assertEqual("gone", self.execute(chains, callback=self.callback).state)
 
+    def test_cancel_before(self) -> None:
+        """Cancelled before the store has answered, nothing is executed, and the chain is free."""
+        chains = self.chains(GRAPH)
+        self.get(chains)
+        executing = chains.execute_chain(callback=self.callback)
+        executing.cancel()
+
+        self.assertRaises(CancelledError, self.wait, executing)
+        self.assertEqual((NEW, []), (self.stored(chains).state, self.called))
+        self.assertEqual("gone", self.execute(chains, callback=self.callback).state)
+
+    def test_cancel_while_stored(self) -> None:
+        """Cancelled while the transition is stored, that is made, and its event dispatched."""
+        chains = self.chains(GRAPH)
+        self.dispatcher.on(state="gone", options=HandlerOptions(name="watch"))(self.called.append)
+        self.get(chains)
+
+        def callback(made: Any) -> None:
+            self.clock.callLater(0, executing.cancel)
+
+        executing = chains.run_chain(callback=callback)
+        self.assertRaises(CancelledError, self.wait, executing)
+        self.clock.advance(1)
+
+        self.assertEqual(("gone", 1), (self.stored(chains).state, len(self.called)))
+        self.assertEqual("on", self.execute(chains, callback=lambda made: None).state)
+
 
 class DoneTests(ChainTestCase):
     """The end of a chain."""

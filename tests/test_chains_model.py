@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import attrs
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
@@ -22,6 +22,7 @@ from twisted_dispatcher.testing import pump
 
 STATES = (NEW, "a", "b", "c", "d")
 PROCESSES = 3
+SETTINGS = settings(deadline=None, max_examples=100, suppress_health_check=list(HealthCheck))
 
 
 class Failing(Exception):
@@ -250,6 +251,7 @@ class Machines:
 class ModelTests(SynchronousTestCase):
     """Whatever happens, in whatever order."""
 
+    @SETTINGS
     @given(GRAPHS, st.lists(STEPS, max_size=25))
     def test_interleavings(
         self, graph: dict[str, list[Way]], steps: list[tuple[str, int]]
@@ -277,6 +279,7 @@ class ModelTests(SynchronousTestCase):
         self.assertLessEqual({(row.version - 1, row.transition) for row in rows}, called)
         self.assertTrue(all(asked.called for asked in machines.asked))
 
+    @SETTINGS
     @given(GRAPHS)
     def test_goes_on(self, graph: dict[str, list[Way]]) -> None:
         """After the death of its executor, a chain gets as far as a sequential run."""

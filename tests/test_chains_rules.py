@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -22,6 +22,7 @@ from twisted_dispatcher.chains.rules import (
 )
 from twisted_dispatcher.errors import ChainDisabled, ChainLocked, ChainNotScheduled
 
+SETTINGS = settings(deadline=None, max_examples=60, suppress_health_check=list(HealthCheck))
 TIMES = st.floats(0, 4e9)
 SOMETIME = st.none() | TIMES
 NAMES = st.sampled_from(["a", "b", "c"])
@@ -52,6 +53,7 @@ class RulesTests(SynchronousTestCase):
         self.assertIsInstance(obstacle(a_chain(next_update=9.0), 1.0), ChainNotScheduled)
         self.assertIsNone(obstacle(a_chain(next_update=9.0), 9.0))
 
+    @SETTINGS
     @given(TIMES, TIMES, SOMETIME, st.booleans(), st.integers(0, 3))
     def test_free(
         self, now: float, until: float, update: float | None, disabled: bool, version: int
@@ -61,6 +63,7 @@ class RulesTests(SynchronousTestCase):
 
         self.assertEqual(obstacle(chain, now) is None, chain.is_free(now))
 
+    @SETTINGS
     @given(SOMETIME, SOMETIME, st.sets(NAMES), st.sets(NAMES), TIMES)
     def test_waits(
         self,
@@ -82,6 +85,7 @@ class RulesTests(SynchronousTestCase):
         if is_early and not is_late:
             self.assertIsNotNone(verdict.look)
 
+    @SETTINGS
     @given(st.booleans(), SOMETIME, TIMES)
     def test_after_move(self, is_end: bool, update: float | None, now: float) -> None:
         """After a transition a chain is due at once, or at its time, or at its end never."""
@@ -91,6 +95,7 @@ class RulesTests(SynchronousTestCase):
         self.assertTrue(due is None or due in (now, update))
         self.assertTrue(due is None or due >= now)
 
+    @SETTINGS
     @given(st.lists(TIMES), SOMETIME, TIMES, st.floats(1, 1e6))
     def test_after_refusal(
         self, ahead: list[float], update: float | None, now: float, every: float
@@ -105,6 +110,7 @@ class RulesTests(SynchronousTestCase):
             self.assertTrue(now <= due <= now + every)
         self.assertIsNone(due_after_refusal(True, looks, update, now, every))
 
+    @SETTINGS
     @given(st.integers(0, 10_000), st.none() | st.integers(1, 100), TIMES, st.floats(1, 1e6))
     def test_after_failure(
         self, failures: int, most: int | None, now: float, every: float
@@ -131,6 +137,7 @@ class RulesTests(SynchronousTestCase):
 class ResourcesTests(SynchronousTestCase):
     """What a chain is about."""
 
+    @SETTINGS
     @given(st.lists(st.tuples(TEXTS, TEXTS), min_size=1, max_size=20), st.randoms())
     def test_order(self, pairs: list[tuple[str, str]], chance: object) -> None:
         """The order of pairs, and giving one twice, makes no difference."""
@@ -139,6 +146,7 @@ class ResourcesTests(SynchronousTestCase):
 
         self.assertEqual(pairs_of(pairs), pairs_of(shuffled))
 
+    @SETTINGS
     @given(st.lists(st.tuples(TEXTS, TEXTS), min_size=1, max_size=20))
     def test_all_there(self, pairs: list[tuple[str, str]]) -> None:
         """Every pair is among the resources of the chain."""

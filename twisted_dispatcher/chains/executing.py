@@ -13,13 +13,14 @@ from __future__ import annotations
 import json
 import traceback
 from collections.abc import Mapping
+from operator import itemgetter
 from typing import Any
 
 import attrs
 from twisted.internet.defer import CancelledError
 from twisted.logger import Logger
 
-from twisted_dispatcher.chainrecords import LockedChain, Move, Release
+from twisted_dispatcher.chainrecords import LockedChain, Move, Moved, Release
 from twisted_dispatcher.chains import rules
 from twisted_dispatcher.chains.calling import Order, call, call_within, give_context
 from twisted_dispatcher.chains.calling import is_exactly_once as calls_exactly_once
@@ -28,6 +29,7 @@ from twisted_dispatcher.chains.choosing import Choice, choose
 from twisted_dispatcher.chains.configuration import Configuration
 from twisted_dispatcher.chains.locks import Locks
 from twisted_dispatcher.chains.states import DONE
+from twisted_dispatcher.chains.storing import Storing
 from twisted_dispatcher.chains.times import next_update_of
 from twisted_dispatcher.chains.transition import Transition
 from twisted_dispatcher.chainstore import IChainStore
@@ -158,7 +160,7 @@ class Executor:
         planned = self._event_of(run, transition)
         if calls_exactly_once(transition, run.order):
             move = self._move(run, transition, planned)
-            _, moved = await self._store.transact(
+            transacting = self._store.transact(
                 move,
                 lambda inner: call_within(
                     transition, run.order, self._backstage.transaction(inner)
@@ -166,10 +168,13 @@ class Executor:
                 self._backstage.acceptor,
                 self._backstage.now(),
             )
+            storing: Storing[Moved] = Storing(transacting.addCallback(itemgetter(1)))
         else:
             await call(transition, run.order)
             move = self._move(run, transition, planned)
-            moved = await self._store.move(move, self._backstage.acceptor, self._backstage.now())
+            now = self._backstage.now()
+            storing = Storing(self._store.move(move, self._backstage.acceptor, now))
+        moved = await storing
         if not moved.held:
             run.is_held = False
             self._locks.forget(run.chain.id)
@@ -178,6 +183,7 @@ class Executor:
         self._backstage.run(moved.claims)
         if moved.accepted is not None:
             self._backstage.set_out(moved.accepted, planned)
+        storing.check()
 
     def _event_of(self, run: _Run, transition: Transition) -> PlannedEvent:
         """Write down the event of the state that a transition leads to."""
@@ -297,7 +303,8 @@ class Executor:
         return self._locks.fence_of(run.chain.id)
 
     async def _release(self, run: _Run, release: Release) -> None:
-        await self._store.release(release, self._backstage.now())
+        storing = Storing(self._store.release(release, self._backstage.now()))
+        await storing
         run.is_held = False
         self._locks.forget(run.chain.id)
 

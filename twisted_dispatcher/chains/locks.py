@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from twisted_dispatcher.chainrecords import LockedChain, StoredChain
+from twisted_dispatcher.chainrecords import LockedChain, Release, StoredChain
 from twisted_dispatcher.chains.rules import obstacle
+from twisted_dispatcher.chains.storing import Storing
 from twisted_dispatcher.chainstore import IChainStore
 from twisted_dispatcher.errors import ChainLocked
 
@@ -62,13 +63,20 @@ class Locks:
         self._held[chain_id] = None
         locked: LockedChain | None = None
         try:
-            locked = await self._store.lock(chain_id, self.until(now), now)
+            storing = Storing(self._store.lock(chain_id, self.until(now), now))
+            locked = await storing
         finally:
             if locked is None or not locked.held:
                 self.forget(chain_id)
         if not locked.held:
             raise obstacle(locked.chain, now) or ChainLocked(chain_id)
         self._hold(locked.chain)
+        try:
+            storing.check()
+        except CancelledError:
+            self.forget(chain_id)
+            await self._store.release(_unused(locked.chain), now)
+            raise
         return locked
 
     def accept(self, locked: LockedChain) -> bool:
@@ -102,3 +110,12 @@ class Locks:
 
     def _not_renewed(self, failure: Failure) -> None:
         _log.failure("The locks of chains could not be renewed, which is tried again", failure)
+
+
+def _unused(chain: StoredChain) -> Release:
+    """Give a chain back as it was before it was locked."""
+    due = None if chain.ended or chain.parked else 0.0
+    return Release(
+        *(chain.id, chain.fence, due, chain.refusals, chain.error),
+        *(chain.failures, chain.parked),
+    )

@@ -21,7 +21,7 @@ from twisted_dispatcher.chains.executing import Executor
 from twisted_dispatcher.chains.locks import Locks
 from twisted_dispatcher.chainstore import IChainStore
 from twisted_dispatcher.durable.backstage import Backstage
-from twisted_dispatcher.errors import StoreError
+from twisted_dispatcher.errors import StoreClosed, StoreError
 
 # At least so often, in seconds, it looks for what it was not told of.
 SLOWEST_POLL = 1.0
@@ -139,6 +139,9 @@ class Schedule:
 
     def _failed(self, failure: Failure) -> None:
         self._looking = False
+        if failure.check(StoreClosed):
+            # There is nothing to look for any more.
+            self._is_on = False
         if self._is_on:
             _log.failure(
                 "The schedule of {chain_type} could not look for due chains",

@@ -1,8 +1,10 @@
 -- Chains, each in one row. set_hash stands for the type and all resources together. due: when the
 -- schedule looks at it; NULL when it will not. fence counts the locks. poked: whether a signal has
 -- arrived since it was locked. entered: since when it is in its state. pairs, refusals: JSON, as
--- text, so that it is given back as it was. Half of each page is left free, so that a changed row
--- finds its place beside the old one.
+-- text, so that it is given back as it was. ended_at: since when it is at its end, or NULL. Half of
+-- each page is left free, so that a changed row finds its place beside the old one; and no index
+-- has what changes while a chain is executed, so that none is written then. That is why there is
+-- none of states.
 CREATE TABLE twisted_dispatcher_chain (
     number BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     id TEXT NOT NULL UNIQUE,
@@ -25,19 +27,18 @@ CREATE TABLE twisted_dispatcher_chain (
     refusals TEXT,
     tried DOUBLE PRECISION,
     created DOUBLE PRECISION NOT NULL,
-    entered DOUBLE PRECISION NOT NULL
+    entered DOUBLE PRECISION NOT NULL,
+    ended_at DOUBLE PRECISION
 ) WITH (fillfactor = 50);
 CREATE INDEX twisted_dispatcher_chain_due ON twisted_dispatcher_chain (chain_type, due)
     WHERE due IS NOT NULL;
-CREATE INDEX twisted_dispatcher_chain_state
-    ON twisted_dispatcher_chain (chain_type, state, number);
 CREATE INDEX twisted_dispatcher_chain_definition
     ON twisted_dispatcher_chain (chain_type, definition);
 CREATE INDEX twisted_dispatcher_chain_parked ON twisted_dispatcher_chain (chain_type, number)
     WHERE parked;
 -- For retention.
-CREATE INDEX twisted_dispatcher_chain_ended ON twisted_dispatcher_chain (chain_type, entered)
-    WHERE ended;
+CREATE INDEX twisted_dispatcher_chain_ended ON twisted_dispatcher_chain (chain_type, ended_at)
+    WHERE ended_at IS NOT NULL;
 
 -- Which chains have a resource; pair stands for the type of the chain and the resource together.
 CREATE TABLE twisted_dispatcher_chain_pair (

@@ -141,15 +141,17 @@ class PostgreSQLStore:
     """
     Keeps events in a PostgreSQL database; `open_store` makes it.
 
-    What is asked for in one turn of the reactor is handed to a few threads at the end of the turn,
-    and done there in one transaction for each kind of thing. When the connection is lost, it is
-    done again on another one, for ten seconds; then it fails with `StoreUnavailable`. A commit
+    What is asked for in one turn of the reactor is done together, in one transaction for each kind
+    of thing: as one statement that the reactor sends, or by a few threads. When the connection is
+    lost, it is done again on another one, for ten seconds; then it fails with `StoreUnavailable`,
+    and with `StoreLocked` where it has waited as long for somebody else's transaction. A commit
     that may have happened is not told of before the server has said whether it did. The store
     goes on by itself when the server is back.
 
     :ivar chains: the chains that are in it.
     :ivar triggers: keeps trigger sessions; see `ITriggerStore`.
-    :ivar on_point: for tests: what is called at every crash point; see `stores.postgresql.ledger`.
+    :ivar on_point: for tests: what is called at every crash point; see `stores.postgresql.ledger`
+        and `stores.postgresql.post`.
     """
 
     def __init__(self, conninfo: str, name: str, channel: str, reactor: Any = None) -> None:

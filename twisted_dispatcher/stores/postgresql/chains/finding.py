@@ -8,7 +8,7 @@ function in ``0002_chains.sql``.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 from twisted_dispatcher.chainrecords import FoundChain, NewChain, StoredChain, pair_hashes
@@ -28,14 +28,22 @@ FindRequest = tuple[NewChain, bool, float]
 # So many are listed where several could be meant.
 MOST_LISTED: Final = 10
 
+# Chains that have more are looked for only where there is none that has exactly this.
+_LOOK: Final = f"""
+    WITH wanted AS MATERIALIZED (
+        SELECT place, pairs, (SELECT c.number FROM {CHAIN} c
+            WHERE c.set_hash = decode(wanted.hash, 'hex')) AS exact
+        FROM json_to_recordset(%s::json) AS wanted (place int, hash text, pairs text[])
+    )
+    SELECT wanted.place, {COLUMNS}
+    FROM wanted CROSS JOIN LATERAL unnest(CASE
+        WHEN wanted.exact IS NOT NULL THEN ARRAY[wanted.exact]
+        WHEN wanted.pairs IS NOT NULL THEN {CHAINS_WITH}(
+            ARRAY(SELECT decode(pair, 'hex') FROM unnest(wanted.pairs) pair), {MOST_LISTED})
+        END) WITH ORDINALITY AS found (number, position)
+    JOIN {CHAIN} c ON c.number = found.number ORDER BY wanted.place, found.position"""
 _EXACT: Final = f"""
     SELECT c.set_hash, {COLUMNS} FROM {CHAIN} c WHERE c.set_hash = ANY(%s::bytea[])"""
-_SUPERSETS: Final = f"""
-    SELECT place, {CHAINS_WITH}(
-        ARRAY(SELECT decode(pair, 'hex') FROM unnest(wanted.pairs) pair), {MOST_LISTED})
-    FROM json_to_recordset(%s::json) AS wanted (place int, pairs text[])"""
-_BY_NUMBERS: Final = f"""
-    SELECT {COLUMNS} FROM {CHAIN} c WHERE c.number = ANY(%s::bigint[])"""
 _STORE: Final = f"""
     WITH wanted AS MATERIALIZED (
         SELECT *, decode(hash, 'hex') AS bytes FROM json_to_recordset(%s::json) AS wanted (
@@ -43,9 +51,9 @@ _STORE: Final = f"""
             next_update float8, due float8, now float8, hashes text[])
     ), stored AS (
         INSERT INTO {CHAIN} (id, chain_type, set_hash, pairs, definition, state, next_update, due,
-            ended, created, entered)
+            ended, created, entered, ended_at)
         SELECT id, chain_type, bytes, pairs, definition, state, next_update, due, due IS NULL,
-            now, now
+            now, now, CASE WHEN due IS NULL THEN now END
         FROM wanted
         ON CONFLICT (set_hash) DO NOTHING
         RETURNING *
@@ -56,71 +64,47 @@ _STORE: Final = f"""
     )
     SELECT c.set_hash, {COLUMNS} FROM stored c"""
 
-_Found = dict[bytes, StoredChain]
-
 
 def find_all(ledger: Ledger, requests: Sequence[FindRequest]) -> list[FoundChain]:
     """Find chains, or store them; see `IChainStore.find`."""
-    hashes = [new.set_hash for new, _, _ in requests]
-    exact = _exact(ledger, hashes)
-    several = _supersets(
-        ledger,
-        [
-            (place, new)
-            for place, (new, is_exact, _) in enumerate(requests)
-            if not is_exact and hashes[place] not in exact
-        ],
-    )
+    found = _look(ledger, requests)
+    # Of those who ask for the same at once, the first makes it.
     missing = {
-        hashes[place]: (new, now)
-        for place, (new, _, now) in reversed(list(enumerate(requests)))
-        if hashes[place] not in exact and not several.get(place)
+        requests[place][0].set_hash: requests[place]
+        for place in range(len(requests) - 1, -1, -1)
+        if place not in found
     }
     stored = _store(ledger, missing) if missing else {}
-    exact.update(stored)
     results = []
     for place, (new, _, _) in enumerate(requests):
-        chain = exact.get(hashes[place])
-        listed = several.get(place, ())
-        if chain is not None:
-            # Of those who ask for the same at once, one has made it.
-            is_new = hashes[place] in stored and chain.id == new.id
-            results.append(FoundChain(chain, is_new))
-        elif len(listed) == 1:
-            results.append(FoundChain(listed[0]))
+        if place not in found:
+            chain = stored[new.set_hash]
+            results.append(FoundChain(chain, chain.id == new.id))
+        elif len(found[place]) == 1:
+            results.append(FoundChain(found[place][0]))
         else:
-            results.append(FoundChain(None, False, tuple(listed)))
+            results.append(FoundChain(None, False, tuple(found[place])))
     return results
 
 
-def _exact(ledger: Ledger, hashes: Iterable[bytes]) -> _Found:
-    return {row[0]: chain_of(row[1:]) for row in ledger.read(_EXACT, (list(hashes),))}
+def _look(ledger: Ledger, requests: Sequence[FindRequest]) -> dict[int, list[StoredChain]]:
+    """Give by the places of requests the chains that could be meant."""
+    wanted = []
+    for place, (new, is_exact, _) in enumerate(requests):
+        row: dict[str, Any] = {"place": place, "hash": new.set_hash.hex()}
+        if not is_exact:
+            row["pairs"] = [each.hex() for each in pair_hashes(new.chain_type, new.pairs)]
+        wanted.append(row)
+    found: dict[int, list[StoredChain]] = {}
+    for place, *row in ledger.read(_LOOK, (rows(wanted),)):
+        found.setdefault(place, []).append(chain_of(tuple(row)))
+    return found
 
 
-def _supersets(
-    ledger: Ledger, wanted: Sequence[tuple[int, NewChain]]
-) -> dict[int, list[StoredChain]]:
-    """Give by their places the chains that have what is looked for, and more."""
-    if not wanted:
-        return {}
-    asked = [
-        {"place": place, "pairs": [each.hex() for each in pair_hashes(new.chain_type, new.pairs)]}
-        for place, new in wanted
-    ]
-    numbers = dict(ledger.read(_SUPERSETS, (rows(asked),)))
-    all_numbers = [number for each in numbers.values() for number in each]
-    if not all_numbers:
-        return {}
-    found = {row[0]: chain_of(row) for row in ledger.read(_BY_NUMBERS, (all_numbers,))}
-    return {
-        place: [found[number] for number in own if number in found]
-        for place, own in numbers.items()
-    }
-
-
-def _store(ledger: Ledger, missing: dict[bytes, tuple[NewChain, float]]) -> _Found:
+def _store(ledger: Ledger, missing: dict[bytes, FindRequest]) -> dict[bytes, StoredChain]:
+    """Store chains by the hashes of their resources, and give them, whoever has made them."""
     ledger.mark()
-    values = [_row(digest, *missing[digest]) for digest in sorted(missing)]
+    values = [_row(digest, missing[digest][0], missing[digest][2]) for digest in sorted(missing)]
     stored = {
         row[0]: chain_of(row[1:])
         for row in ledger.change("insert chains", _STORE, (rows(values),))
@@ -128,8 +112,9 @@ def _store(ledger: Ledger, missing: dict[bytes, tuple[NewChain, float]]) -> _Fou
     others = [digest for digest in missing if digest not in stored]
     if others:
         # Somebody else has made them meanwhile.
-        stored.update(_exact(ledger, others))
-    if any(new.due is not None for new, _ in missing.values()):
+        made = ledger.read(_EXACT, (others,))
+        stored.update((row[0], chain_of(row[1:])) for row in made)
+    if any(new.due is not None for new, _, _ in missing.values()):
         ledger.news.add("chains")
     return stored
 

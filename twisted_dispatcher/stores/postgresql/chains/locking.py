@@ -24,11 +24,12 @@ from twisted_dispatcher.stores.postgresql.tables import rows
 LockRequest = tuple[str, float, float]
 ReleaseRequest = tuple[Release, float]
 
-# While it is locked it is due when the lock ends: then somebody takes over what the dead have
-# left. Everybody locks rows in the same order, so that nobody waits for one another in a circle.
+# A locked chain is due when the lock ends, or before, so that somebody takes over what the dead
+# have left; until then nobody claims it. What is in an index is changed only where it must be.
+# Everybody locks rows in the same order, so that nobody waits for one another in a circle.
 _SET: Final = """
     locked_until = taken.until, fence = c.fence + 1, poked = FALSE,
-    due = CASE WHEN c.due IS NULL THEN NULL ELSE taken.until END"""
+    due = CASE WHEN c.due > taken.until THEN taken.until ELSE c.due END"""
 _LOCK: Final = f"""
     WITH taken AS MATERIALIZED (
         SELECT c.number, wanted.until
@@ -54,9 +55,7 @@ _RENEW: Final = f"""
         JOIN {CHAIN} c ON c.id = lock.id AND c.fence = lock.fence AND c.locked_until > 0
         ORDER BY c.number FOR UPDATE OF c
     )
-    UPDATE {CHAIN} c SET locked_until = %(until)s,
-        due = CASE WHEN c.due IS NULL THEN NULL ELSE %(until)s END
-    FROM held WHERE c.number = held.number"""
+    UPDATE {CHAIN} c SET locked_until = %(until)s FROM held WHERE c.number = held.number"""
 _RELEASE: Final = f"""
     WITH given AS MATERIALIZED (
         SELECT c.number, given.*

@@ -40,7 +40,7 @@ _OTHERS: Final = f"""
     ORDER BY definition LIMIT %s FOR UPDATE SKIP LOCKED"""
 _ADOPT: Final = f"""
     UPDATE {CHAIN} c SET definition = %(definition)s, state = new.state, ended = new.ended,
-        due = new.due
+        due = new.due, ended_at = CASE WHEN new.ended THEN coalesce(c.ended_at, c.entered) END
     FROM json_to_recordset(%(chains)s::json) AS new (
         number bigint, state text, ended bool, due float8)
     WHERE c.number = new.number"""
@@ -49,8 +49,8 @@ _FORGET: Final = f"""
     WITH gone AS (
         DELETE FROM {CHAIN} WHERE number IN (
             SELECT number FROM {CHAIN}
-            WHERE chain_type = %s AND ended AND entered < %s AND locked_until <= 0
-            ORDER BY entered LIMIT %s FOR UPDATE SKIP LOCKED)
+            WHERE chain_type = %s AND ended_at < %s AND locked_until <= 0
+            ORDER BY ended_at LIMIT %s FOR UPDATE SKIP LOCKED)
         RETURNING number, chain_type, pairs
     ), history AS (
         DELETE FROM {HISTORY} h USING gone WHERE h.chain = gone.number

@@ -33,7 +33,8 @@ _MOVE: Final = f"""
             tried = at, failures = 0, parked = FALSE, error = NULL, refusals = NULL,
             poked = c.poked AND until > 0,
             due = CASE WHEN c.disabled OR look IS NULL THEN NULL
-                WHEN until > 0 THEN until ELSE look END
+                WHEN until > 0 THEN least(c.due, until) ELSE look END,
+            ended_at = CASE WHEN is_end THEN at END
         FROM held WHERE c.number = held.number
     ), noted AS (
         INSERT INTO {HISTORY}

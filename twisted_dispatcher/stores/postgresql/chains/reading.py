@@ -19,8 +19,11 @@ from twisted_dispatcher.stores.postgresql.chains.rows import (
 )
 from twisted_dispatcher.stores.postgresql.ledger import Ledger
 
+# Those that are executed are among the first ones.
 _NEXT_DUE: Final = f"""
-    SELECT due FROM {CHAIN} WHERE chain_type = %s AND due IS NOT NULL ORDER BY due LIMIT 1"""
+    SELECT min(greatest(due, locked_until)) FROM (
+        SELECT due, locked_until FROM {CHAIN} WHERE chain_type = %s AND due IS NOT NULL
+        ORDER BY due LIMIT 1000) first"""
 _DUE: Final = f"""
     SELECT {COLUMNS} FROM {CHAIN} c
     WHERE c.chain_type = %(type)s AND c.due <= %(now)s AND c.locked_until <= %(now)s
@@ -36,8 +39,8 @@ _COUNTS: Final = f"""
 
 def next_due(ledger: Ledger, chain_type: str) -> float | None:
     """Tell when a chain is due next; see `IChainStore.next_due`."""
-    found = ledger.read(_NEXT_DUE, (chain_type,))
-    return float(found[0][0]) if found else None
+    ((due,),) = ledger.read(_NEXT_DUE, (chain_type,))
+    return None if due is None else float(due)
 
 
 def due(ledger: Ledger, chain_type: str, now: float, limit: int) -> list[StoredChain]:

@@ -16,11 +16,11 @@ HISTORY: Final = "twisted_dispatcher_chain_history"
 SIGNAL: Final = "twisted_dispatcher_chain_signal"
 CHAINS_WITH: Final = "twisted_dispatcher_chains_with"
 
-COLUMNS: Final = (
-    "c.number, c.id, c.chain_type, c.state, c.version, c.pairs, c.definition, c.next_update,"
-    " c.due, c.disabled, c.ended, c.locked_until, c.fence, c.failures, c.parked, c.error,"
-    " c.refusals, c.tried, c.created, c.entered"
-)
+COLUMNS: Final = """
+    c.number, c.id, c.chain_type, c.state, c.version, c.pairs, c.definition, c.next_update,
+    CASE WHEN c.due IS NULL THEN NULL ELSE greatest(c.due, c.locked_until) END, c.disabled,
+    c.ended, c.locked_until, c.fence, c.failures, c.parked, c.error, c.refusals, c.tried,
+    c.created, c.entered"""
 SIGNALS: Final = f"""
     (SELECT json_object_agg(s.name, s.value)::text FROM {SIGNAL} s WHERE s.chain = c.number)"""
 _BY_IDS: Final = f"SELECT {COLUMNS} FROM {CHAIN} c WHERE c.id = ANY(%s::text[])"

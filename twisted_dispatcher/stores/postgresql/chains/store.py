@@ -26,10 +26,10 @@ from twisted_dispatcher.stores.postgresql.office import THREADS, Desk
 from twisted_dispatcher.stores.postgresql.single import reads, writing
 
 # Of transactions that only look, none is marked; see `office.Desk`.
-_FIND: Final = Desk(finding.find_all, marked=False)
-_LOCK: Final = Desk(locking.lock_all)
-_MOVE: Final = Desk(moving.move_all)
-_RELEASE: Final = Desk(locking.release_all)
+_FIND: Final = Desk(finding.find_all, at_once=2, marked=False)
+_LOCK: Final = Desk(locking.lock_all, at_once=2)
+_MOVE: Final = Desk(moving.move_all, at_once=2)
+_RELEASE: Final = Desk(locking.release_all, at_once=2)
 _RENEW: Final = writing(locking.renew)
 _CLAIM_DUE: Final = writing(locking.claim_due, marked=False)
 _TRANSACT: Final = writing(moving.transact, at_once=THREADS - 1, once=True, largest=1)
