@@ -191,11 +191,23 @@ class CallbackTests(ChainTestCase):
         self.dispatcher.on(state="gone", options=HandlerOptions(name="watch"))(self.called.append)
         self.get(chains)
 
-        def callback(made: Any) -> None:
-            self.clock.callLater(0, executing.cancel)
+        move = chains.store.move
+        asked: list[tuple[Deferred[Any], Deferred[Any]]] = []
 
-        executing = chains.run_chain(callback=callback)
+        def answer_late(*given: Any) -> Deferred[Any]:
+            asked.append((move(*given), Deferred()))
+            return asked[-1][1]
+
+        self.patch(chains.store, "move", answer_late)
+        executing = chains.run_chain(callback=lambda made: None)
+        for _ in range(100):
+            if not asked:
+                self.clock.advance(0)
+        ((moved, answer),) = asked
+        executing.cancel()
+        moved.chainDeferred(answer)
         self.assertRaises(CancelledError, self.wait, executing)
+        self.patch(chains.store, "move", move)
         self.clock.advance(1)
 
         self.assertEqual(("gone", 1), (self.stored(chains).state, len(self.called)))
