@@ -7,7 +7,6 @@ function in ``0002_chains.sql``.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -143,7 +142,7 @@ def row_of(digest: bytes, new: NewChain, now: float) -> dict[str, Any]:
         "id": new.id,
         "chain_type": new.chain_type,
         "hash": digest.hex(),
-        "pairs": json.dumps(new.pairs, separators=(",", ":")),
+        "pairs": new.pairs_text,
         "definition": new.definition,
         "state": new.state,
         "next_update": new.next_update,

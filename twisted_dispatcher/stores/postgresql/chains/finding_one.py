@@ -61,9 +61,10 @@ class FindMessage:
 
     def __init__(self, requests: Sequence[FindRequest]) -> None:
         self._requests = requests
+        self._digests = [new.set_hash for new, _, _ in requests]
         given = [
-            {"place": place, "is_exact": is_exact, **row_of(new.set_hash, new, now)}
-            for place, (new, is_exact, now) in enumerate(requests)
+            {"place": place, "is_exact": is_exact, **row_of(digest, new, now)}
+            for place, ((new, is_exact, now), digest) in enumerate(zip(requests, self._digests))
         ]
         self.parameters: Sequence[bytes] = [rows(given).encode()]
 
@@ -82,13 +83,13 @@ class FindMessage:
         outcomes: list[Any] = []
         # Of those who ask for the same at once, the first makes it.
         made: dict[bytes, StoredChain] = {}
-        for place, (new, _, now) in enumerate(self._requests):
+        for place, ((new, _, now), digest) in enumerate(zip(self._requests, self._digests)):
             if place in found:
                 outcomes.append(_found(found[place]))
                 continue
             if new.id in stored:
-                made[new.set_hash] = _born(new, now)
-            chain = made.get(new.set_hash)
+                made[digest] = _born(new, now)
+            chain = made.get(digest)
             outcomes.append(LEFT if chain is None else FoundChain(chain, new.id in stored))
         is_news = any(chain.due is not None for chain in made.values())
         return Done(outcomes, frozenset({"chains"}) if is_news else frozenset())
