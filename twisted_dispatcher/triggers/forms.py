@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -37,9 +37,9 @@ class Forms:
     def __init__(self, codec: Codec) -> None:
         self._codec = codec
         self._config_of = lru_cache(MOST_CONFIGURATIONS)(self._read_config)
-        self.form = SessionForm(self.read, self.changes)
+        self.form = SessionForm(self.read, instance_of, join, self.changes)
 
-    def read(self, row: SessionRow, rows: Sequence[InstanceRow]) -> Session:
+    def read(self, row: SessionRow, rows: Sequence[InstanceRow] = ()) -> Session:
         """Give the session of rows."""
         state = json.loads(row.state)
         return Session(
@@ -81,6 +81,11 @@ class Forms:
                 if known.get(name) is not each
             ),
         )
+
+
+def join(session: Session, instances: Mapping[str, Instance]) -> Session:
+    """Give a session with some instances more."""
+    return session.with_instances({**session.instances, **instances})
 
 
 def _state_of(session: Session) -> str:

@@ -36,6 +36,7 @@ from twisted_dispatcher.triggers.forms import Forms
 from twisted_dispatcher.triggers.instances import TaskInstance
 from twisted_dispatcher.triggers.rules import apply
 from twisted_dispatcher.triggers.session import Instance, Session
+from twisted_dispatcher.triggers.touching import tasks_touched
 from twisted_dispatcher.triggerstore import ITriggerStore
 
 KEYWORD: Final = "trigger_event"
@@ -141,7 +142,8 @@ class Hub:
 
         name = getattr(fact, "instance", None)
         names = () if name is None else (name,)
-        step = SessionStep(uid, names, take, self.forms.form, create)
+        tasks = partial(tasks_touched, fact=fact, finalizing=last)
+        step = SessionStep(uid, names, take, self.forms.form, create, tasks)
         outcome, accepted = await self.store.change(step, self._backstage.acceptor, now)
         self._backstage.run([claim for each in accepted for claim in each.claims])
         return outcome  # type: ignore[no-any-return]
