@@ -28,6 +28,7 @@ from twisted_dispatcher.options import HandlerOptions, RetryPolicy
 from twisted_dispatcher.records import NewDelivery, NewEvent
 from twisted_dispatcher.triggerrecords import SessionStep
 from twisted_dispatcher.triggers.facts import (
+    Configure,
     Effects,
     Fact,
     Fire,
@@ -116,11 +117,16 @@ class Hub:
         *,
         create: bool = False,
         finalizing: str | None = None,
-    ) -> Outcome:
+        default: Callable[[], Configure] | None = None,
+        once: str | None = None,
+    ) -> Outcome | None:
         """
         Let something happen to a session; it is stored when this returns.
 
         :param types: of the managers that tasks are given which are ready by this.
+        :param default: gives what a session without tasks is configured with first, which is made
+            if it is not there.
+        :param once: a key for which it happens once; None is returned when that was before.
         :raises UnknownSession: when it is not there, unless `create`.
         :raises: what the rules refuse, and what the store fails with.
         """
@@ -130,28 +136,40 @@ class Hub:
 
         def take(session: Session | None) -> tuple[Session | None, list[NewEvent], Any]:
             if session is None:
-                if not create:
+                if not create and default is None:
                     raise UnknownSession(uid)
                 session = Session(uid, token, types)
+            if default is not None and not session.config.tasks:
+                session, _ = apply(session, default(), now)
             after, effects = apply(session, fact, now, last)
             events = [
                 self._written(key, now + delay, body)
                 for key, delay, body in _events_of(after, effects, types)
             ]
+            if once is not None:
+                events.append(self._receipt(_once(after, once), now, uid))
             return after if effects.changed else None, events, Outcome(after, effects)
 
         name = getattr(fact, "instance", None)
         names = () if name is None else (name,)
         tasks = partial(tasks_touched, fact=fact, finalizing=last)
-        step = SessionStep(uid, names, take, self.forms.form, create, tasks)
+        creates = create or default is not None
+        key = None if once is None else partial(_once, key=once)
+        step = SessionStep(uid, names, take, self.forms.form, creates, tasks, key)
+        outcome: Outcome | None
         outcome, accepted = await self.store.change(step, self._backstage.acceptor, now)
         self._backstage.run([claim for each in accepted for claim in each.claims])
-        return outcome  # type: ignore[no-any-return]
+        return outcome
 
     def _written(self, key: str, due: float, body: Mapping[str, Any]) -> NewEvent:
         """Write an event down: it goes to our own handler alone, and is in no lane."""
         event = Event(TYPE, key=key, context=dict(body))
         return NewEvent(key, self.codec.encode(event), self._details, None, due, self._deliveries)
+
+    def _receipt(self, key: str, now: float, uid: str) -> NewEvent:
+        """Write down that something has happened: an event that goes to nobody."""
+        event = Event(TYPE, key=key, context={"do": "nothing", "uid": uid})
+        return NewEvent(key, self.codec.encode(event), self._details, None, now, ())
 
     def instance_of(self, instance: Instance, session: Session) -> TaskInstance:
         """Give an instance as users see it."""
@@ -216,6 +234,11 @@ class Hub:
             own = self._waiting.get(uid, [])
             if waiting in own:
                 own.remove(waiting)
+
+
+def _once(session: Session, key: str) -> str:
+    """Give the key of an event that says that something has happened to a session."""
+    return f"fire/{session.token}/{key}"
 
 
 def _events_of(
