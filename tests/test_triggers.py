@@ -26,6 +26,7 @@ from twisted_dispatcher.triggers import (
     TriggerManager,
     TriggerStorage,
     expire_sessions,
+    expiring,
     forget_session,
     install,
     list_sessions,
@@ -574,6 +575,48 @@ class StorageTests(SessionTests):
         self.assertEqual([each.uid for each in left], ["busy", "new"])
         WAITING["a#0"].callback(None)
         await self.all_of(busy)
+
+    async def test_expires_by_itself(self) -> None:
+        """Who is told so deletes old sessions, and none in which something goes on."""
+        old = await self.manager("old", a=["x", "y"])
+        busy = await self.manager("busy", a={"after": ["x"], "run": "waits"})
+        await self.fire(old, "x")
+        await self.fire(busy, "x")
+        assert self.dispatcher is not None
+        await self.pass_time(100)
+        listed = await self.result(list_sessions(self.dispatcher))
+        self.assertEqual([each.uid for each in listed], ["busy", "old"])
+
+        install(self.dispatcher, expire_after=90)
+        install(self.dispatcher)
+        await self.pass_time(20)
+
+        left = await self.result(list_sessions(self.dispatcher))
+        self.assertEqual([each.uid for each in left], ["busy"])
+        WAITING["a#0"].callback(None)
+        await self.all_of(busy)
+
+    async def test_expires_in_pages(self) -> None:
+        """All sessions are looked at in the end, a few of them at a time."""
+        self.patch(expiring, "PAGE", 2)
+        self.patch(expiring, "MOST_PAGES", 2)
+        for number in range(10):
+            await self.manager(f"s{number}", a=["x"])
+        assert self.dispatcher is not None
+
+        install(self.dispatcher, expire_after=1)
+        await self.pass_time(70)
+
+        self.assertEqual(await self.result(list_sessions(self.dispatcher)), [])
+
+    async def test_expires_refused(self) -> None:
+        """What cannot be a time to expire after is refused."""
+        await self.manager()
+        assert self.dispatcher is not None
+
+        for wrong in (0, -1, True, "1", float("nan")):
+            with self.assertRaises(InvalidSession):
+                install(self.dispatcher, expire_after=wrong)  # type: ignore[arg-type]
 
 
 class ElsewhereTests(SessionTests):

@@ -27,6 +27,7 @@ from twisted_dispatcher.interfaces import IRunner
 from twisted_dispatcher.options import HandlerOptions, RetryPolicy
 from twisted_dispatcher.records import NewDelivery, NewEvent
 from twisted_dispatcher.triggerrecords import SessionStep
+from twisted_dispatcher.triggers.expiring import Expiry
 from twisted_dispatcher.triggers.facts import (
     Configure,
     Effects,
@@ -86,6 +87,7 @@ class Hub:
         self._thread = threading.get_ident()
         self._busy: Counter[str] = Counter()
         self._waiting: dict[str, list[Deferred[None]]] = {}
+        self._expiry: Expiry | None = None
         dispatcher.allow_keyword(KEYWORD)
         phases = dispatcher.phases
         phase = "during" if "during" in phases else phases[0]
@@ -106,6 +108,20 @@ class Hub:
     def runner(self, name: str) -> IRunner | None:
         """Give a runner of the dispatcher by its name."""
         return self.dispatcher.runners.get(name)
+
+    def expire(self, after: float) -> None:
+        """
+        Have this dispatcher's worker delete sessions to which nothing has happened for long.
+
+        :param after: in seconds.
+        :raises InvalidSession: when it is not a number above 0.
+        """
+        if isinstance(after, bool) or not isinstance(after, (int, float)) or not after > 0:
+            raise InvalidSession(f"expire_after is a number of seconds above 0, not {after!r}")
+        if self._expiry is None:
+            self._expiry = Expiry(self.store, after)
+            self._backstage.at_each_beat(self._expiry.go_on)
+        self._expiry.expire_after = after
 
     # Changing
 
