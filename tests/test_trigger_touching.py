@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+import attrs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_dispatcher.errors import WrongInstanceStatus
-from twisted_dispatcher.triggers.configuration import Configuration, tasks_from
+from twisted_dispatcher.triggers.configuration import Configuration, TaskConfig, tasks_from
 from twisted_dispatcher.triggers.facts import (
+    Configure,
     Due,
     End,
     Fact,
@@ -28,7 +31,7 @@ from twisted_dispatcher.triggers.facts import (
 from twisted_dispatcher.triggers.rules import apply
 from twisted_dispatcher.triggers.session import Session
 from twisted_dispatcher.triggers.statuses import FAILED, FINISHED, STATUSES, UNSTARTED
-from twisted_dispatcher.triggers.touching import tasks_touched
+from twisted_dispatcher.triggers.touching import mark_of, waiting_for
 
 LAST = Fire("last", "{}")
 TASKS = ("t0", "t1", "t2", "t3")
@@ -49,12 +52,18 @@ CONFIGURATIONS = st.tuples(
 HAPPENING = st.tuples(
     st.sampled_from(
         [
-            *("a", "b", "c", "hear", "later", "due", "note"),
+            *("a", "b", "c", "hear", "later", "due", "note", "configure"),
             *("end", "end", "fail", "retry", "replay", "skip", "status", "overdue"),
         ]
     ),
     st.integers(0, 20),
 )
+
+
+def configured(tasks: Sequence[dict[str, Any]]) -> dict[str, TaskConfig]:
+    """Give the last ones of the tasks, with what they wait for."""
+    names = TASKS[len(TASKS) - len(tasks) :]
+    return tasks_from({name: {"run": "pass", **task} for name, task in zip(names, tasks)})
 
 
 def facts_of(session: Session, what: str, number: int) -> list[Fact]:
@@ -66,6 +75,7 @@ def facts_of(session: Session, what: str, number: int) -> list[Fact]:
         "later": FireLater(str(number), "a", "{}", 1.0),
         "due": Due(str(number)),
         "note": NoteSession({"note": "1"}),
+        "configure": NoteSession({}),
     }
     if what in others:
         return [others[what]]
@@ -102,32 +112,46 @@ class TouchingTests(SynchronousTestCase):
     @given(
         tasks=CONFIGURATIONS,
         happenings=st.lists(HAPPENING, max_size=25),
+        later=CONFIGURATIONS,
         finalizing=st.sampled_from([None, LAST]),
     )
     def test_same(
         self,
         tasks: tuple[dict[str, Any], ...],
         happenings: list[tuple[str, int]],
+        later: tuple[dict[str, Any], ...],
         finalizing: Fire | None,
     ) -> None:
         """A fact comes to the same without what waits of tasks that it does not touch."""
-        named = {name: {"run": "pass", **task} for name, task in zip(TASKS, tasks)}
-        session = Session("uid", "token", config=Configuration(tasks_from(named)))
+        session = Session("uid", "token", config=Configuration(configured(tasks)))
 
         for now, (what, number) in enumerate(happenings):
-            for fact in facts_of(session, what, number):
+            facts = facts_of(session, what, number)
+            if what == "configure":
+                facts = [Configure(configured(later[number % 4 :]))]
+            for fact in facts:
                 session = self.held_against(session, fact, float(now), finalizing)
+            self.assertEqual(session.waiting, self.counted(session))
+
+    def counted(self, session: Session) -> dict[str, dict[str, int]]:
+        """Count the instances that wait, by what they have."""
+        counts: dict[str, dict[str, int]] = {}
+        for each in session.instances.values():
+            if each.status == UNSTARTED:
+                own = counts.setdefault(each.task, {})
+                own[each.has] = own.get(each.has, 0) + 1
+        return counts
 
     def held_against(
         self, session: Session, fact: Fact, now: float, finalizing: Fire | None
     ) -> Session:
         """Apply a fact to a session and to the part of it that it needs; give the session."""
         empty = session.with_instances({})
-        touched = tasks_touched(empty, fact, finalizing)
+        touched = waiting_for(empty, fact, finalizing)
         part = {
             name: each
             for name, each in session.instances.items()
-            if (each.status == UNSTARTED and each.task in touched)
+            if (each.status == UNSTARTED and (each.task, mark_of(each.has)) in touched)
             or name == getattr(fact, "instance", None)
         }
         try:
@@ -137,7 +161,9 @@ class TouchingTests(SynchronousTestCase):
         partly, same = apply(session.with_instances(part), fact, now, finalizing)
 
         self.assertEqual(same, effects)
-        self.assertEqual(partly.with_instances({}), after.with_instances({}))
+        self.assertEqual(partly.config.tasks, after.config.tasks)
+        partly_so = attrs.evolve(partly, config=after.config, instances={})
+        self.assertEqual(partly_so, after.with_instances({}))
         left = {
             name: each
             for name, each in after.instances.items()

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import logging
+from collections.abc import Mapping
 from typing import Any
 
+import attrs
 from twisted.internet.defer import gatherResults, succeed
 
 from tests import trigger_tasks
@@ -21,6 +24,14 @@ from twisted_dispatcher.errors import (
     UnknownSession,
     UnknownTask,
     WrongInstanceStatus,
+)
+from twisted_dispatcher.records import Worker
+from twisted_dispatcher.triggerrecords import (
+    InstanceRow,
+    SessionChange,
+    SessionForm,
+    SessionRow,
+    SessionStep,
 )
 from twisted_dispatcher.triggers import (
     TriggerManager,
@@ -481,6 +492,32 @@ class LogTests(SessionTests):
         self.assertEqual(manager.storage["a#0"].log_level, logging.ERROR)
 
 
+def _state_of(row: SessionRow) -> dict[str, Any]:
+    state: dict[str, Any] = json.loads(row.state)
+    return {"state": state}
+
+
+def _itself(row: InstanceRow) -> InstanceRow:
+    return row
+
+
+def _joined(session: dict[str, Any], rows: Mapping[str, InstanceRow]) -> dict[str, Any]:
+    return {**session, **rows}
+
+
+def _again(session: dict[str, Any]) -> tuple[Any, tuple[()], None]:
+    return dict(session), (), None
+
+
+def _unmarked(before: dict[str, Any], after: dict[str, Any]) -> SessionChange:
+    """Write a session as it was written before instances had marks."""
+    state = {k: v for k, v in after["state"].items() if k not in ("waiting", "marked")}
+    rows = [each for name, each in after.items() if name != "state"]
+    return SessionChange(
+        None, json.dumps(state), tuple(attrs.evolve(each, mark="") for each in rows)
+    )
+
+
 class StorageTests(SessionTests):
     """What is known of a session."""
 
@@ -617,6 +654,24 @@ class StorageTests(SessionTests):
         for wrong in (0, -1, True, "1", float("nan")):
             with self.assertRaises(InvalidSession):
                 install(self.dispatcher, expire_after=wrong)  # type: ignore[arg-type]
+
+    async def test_without_marks(self) -> None:
+        """Instances that were stored before they were marked go on waiting, and are fed."""
+        manager = await self.manager(a=["x", "y"], b={"after": ["y"], "andEvery": "x"})
+        await self.fire(manager, "x")
+        assert self.dispatcher is not None
+        triggers = install(self.dispatcher).store
+        form = SessionForm(_state_of, _itself, _joined, _unmarked)
+        step = SessionStep("session", ("a#0", "b#0"), _again, form)
+        await self.result(triggers.change(step, Worker("w", frozenset()), 0.0))
+
+        await self.fire(manager, "x")
+
+        await self.result(manager.storage.load())
+        self.assertEqual(sorted(each.name for each in manager.storage), ["a#0", "b#0", "b#1"])
+        self.assertEqual(await self.fire(manager, "y"), ["a#0", "b#0", "b#1"])
+        self.assertEqual(set((await self.all_of(manager)).values()), {"finished"})
+        self.assertEqual(manager.storage.session.waiting, {})
 
 
 class ElsewhereTests(SessionTests):

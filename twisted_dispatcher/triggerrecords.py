@@ -44,6 +44,7 @@ class InstanceRow:
     An instance of a task.
 
     :ivar live: `WAITING`, `ACTIVE`, `OPEN`, or None.
+    :ivar mark: a short text, by which those of a task that wait are found.
     """
 
     name: str
@@ -52,6 +53,7 @@ class InstanceRow:
     status: str
     live: int | None
     body: str
+    mark: str = ""
 
 
 @attrs.frozen
@@ -80,7 +82,11 @@ class SessionForm:
     changes: Callable[[Any, Any], SessionChange]
 
 
-def _no_tasks(session: Any) -> Collection[str]:
+# The task of instances that wait, and their mark.
+Waiting = tuple[str, str]
+
+
+def _none(session: Any) -> Collection[Waiting]:
     return ()
 
 
@@ -94,8 +100,8 @@ class SessionStep:
         be accepted with it, and an answer. It may be called again, may run in any thread, and
         raises to refuse. None as the session: nothing is to be stored.
     :ivar creates: whether it may make the session.
-    :ivar tasks: gives, for a session, the tasks whose waiting instances it needs. Like `take` it
-        may run in any thread.
+    :ivar waiting: gives, for a session, which of the waiting instances it needs: those of a task
+        and a mark. Like `take` it may run in any thread.
     :ivar once: gives, for a session, a key. Where an event of that key is known, the step is not
         taken, and its answer is None. What is taken accepts such an event.
     """
@@ -105,7 +111,7 @@ class SessionStep:
     take: Callable[[Any], tuple[Any, Sequence[NewEvent], Any]]
     form: SessionForm
     creates: bool = False
-    tasks: Callable[[Any], Collection[str]] = _no_tasks
+    waiting: Callable[[Any], Collection[Waiting]] = _none
     once: Callable[[Any], str] | None = None
 
 

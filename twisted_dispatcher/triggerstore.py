@@ -33,8 +33,9 @@ class ITriggerStore(Interface):
 
         Steps of one session are taken one after another, each on what the one before has left,
         whoever asks for them. A step is given the instances that it names, and those that wait of
-        the tasks that it tells; how long it takes does not depend on how many others there are.
-        With a key of its own it is taken once for each key, as long as events keep their keys.
+        the tasks and marks that it tells; how long it takes does not depend on how many others
+        there are. With a key of its own it is taken once for each key, as long as events keep
+        their keys.
 
         :return: a Deferred that fires with the step's answer and what became of its events. It
             fails with what the step raised; nothing of it is stored then, and steps that were

@@ -15,18 +15,24 @@ import attrs
 from twisted.python.failure import Failure
 
 from twisted_dispatcher.records import NewEvent
-from twisted_dispatcher.triggerrecords import InstanceRow, SessionChange, SessionRow, SessionStep
+from twisted_dispatcher.triggerrecords import (
+    InstanceRow,
+    SessionChange,
+    SessionRow,
+    SessionStep,
+    Waiting,
+)
 
 
 @attrs.frozen
 class Lack:
-    """The waiting instances of these tasks, and the instances of these names, are not loaded."""
+    """What waits of these tasks and marks, and the instances of these names, is not loaded."""
 
-    tasks: Collection[str]
+    waiting: Collection[Waiting]
     names: Collection[str]
 
     def __bool__(self) -> bool:
-        return bool(self.tasks or self.names)
+        return bool(self.waiting or self.names)
 
 
 Load = Callable[["Folding", Lack], Iterable[InstanceRow]]
@@ -47,7 +53,7 @@ class Folding:
     id: int | None = None
     before: Any = None
     now: Any = None
-    _tasks: set[str] = attrs.field(factory=set)
+    _waiting: set[Waiting] = attrs.field(factory=set)
     _names: set[str] = attrs.field(factory=set)
     _loaded: set[str] = attrs.field(factory=set)
 
@@ -59,16 +65,16 @@ class Folding:
         """Give what steps (None: all of them) need, but for what was given here already."""
         if self.before is None:
             return Lack((), ())
-        tasks: set[str] = set()
+        waiting: set[Waiting] = set()
         names: set[str] = set()
         for step in [step for _, step in self.steps] if steps is None else steps:
-            tasks.update(step.tasks(self.now))
+            waiting.update(step.waiting(self.now))
             names.update(step.instances)
-        tasks -= self._tasks
+        waiting -= self._waiting
         names -= self._names
-        self._tasks |= tasks
+        self._waiting |= waiting
         self._names |= names
-        return Lack(tasks, names)
+        return Lack(waiting, names)
 
     def join(self, rows: Iterable[InstanceRow]) -> None:
         """Take in instances that were loaded; of those that are here nothing is changed."""

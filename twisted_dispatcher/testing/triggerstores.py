@@ -34,6 +34,7 @@ from twisted_dispatcher.triggerrecords import (
     SessionRow,
     SessionStep,
     SessionSummary,
+    Waiting,
 )
 from twisted_dispatcher.triggerstore import ITriggerStore
 
@@ -93,21 +94,21 @@ class TriggerStoreContract(Scene):
         take: Callable[[Any], Any],
         *events: NewEvent,
         names: tuple[str, ...] = (),
-        tasks: Callable[[Any], Collection[str]] = lambda session: ("t",),
+        waiting: Callable[[Any], Collection[Waiting]] = lambda session: (("t", ""),),
         once: str | None = None,
         triggers: ITriggerStore | None = None,
     ) -> Deferred[Any]:
         """
         Take a step that gives a session; the answer is the session that it was given.
 
-        It needs what waits of the task ``t``.
+        It needs what waits of the task ``t`` and has no mark.
         """
         key = None if once is None else lambda session: once
 
         def taken(session: Any) -> tuple[Any, Sequence[NewEvent], Any]:
             return take(session), events, session
 
-        step = SessionStep(uid, names, taken, FORM, True, tasks, key)
+        step = SessionStep(uid, names, taken, FORM, True, waiting, key)
         return (triggers or self.triggers).change(step, WORKER, NOW)
 
     def note(self, uid: str, text: str, *events: NewEvent, **options: Any) -> Deferred[Any]:
@@ -228,14 +229,29 @@ class TriggerStoreContract(Scene):
         self.assertEqual(set(before.instances), set(rows[:2]))
 
     async def test_loads_what_is_touched(self) -> None:
-        """What waits of other tasks is not loaded."""
-        other = InstanceRow("u#0", "u", 0, "waits", WAITING, "{}")
-        await self.put("s", instance(0, WAITING), other)
+        """What waits of other tasks, or with other marks, is not loaded."""
+        here, there = (InstanceRow(f"u#{n}", "u", n, "w", WAITING, "{}", f"m{n}") for n in (0, 1))
+        await self.put("s", instance(0, WAITING), here, there)
 
-        before, _ = await self.step("s", lambda session: None, tasks=lambda session: ("u", "v"))
-        self.assertEqual(before.instances, (other,))
-        before, _ = await self.step("s", lambda session: None, tasks=lambda session: ())
+        for wanted, expected in (
+            ((("u", "m0"), ("v", "m1"), ("t", "m0")), (here,)),
+            ((("u", "m1"), ("u", "")), (there,)),
+            ((), ()),
+        ):
+            before, _ = await self.step("s", lambda session: None, waiting=lambda _: wanted)  # noqa: B023
+            self.assertEqual(before.instances, expected)
+
+    async def test_marks_anew(self) -> None:
+        """An instance that is put with another mark is found by that one."""
+        await self.put("s", InstanceRow("u#0", "u", 0, "w", WAITING, "{}", "m0"))
+        now = InstanceRow("u#0", "u", 0, "w", WAITING, "{}", "m1")
+        await self.put("s", now)
+
+        both = (("u", "m0"), ("u", "m1"))
+        before, _ = await self.step("s", lambda session: None, waiting=lambda _: both[:1])
         self.assertEqual(before.instances, ())
+        before, _ = await self.step("s", lambda session: None, waiting=lambda _: both)
+        self.assertEqual(before.instances, (now,))
 
     async def test_loads_what_is_touched_meanwhile(self) -> None:
         """A step that needs more, because of the one before, has that; all that was done stays."""
@@ -243,13 +259,16 @@ class TriggerStoreContract(Scene):
         await self.put("s", instance(0, WAITING), other)
         ended = instance(0, None, '{"ended": true}')
 
+        def _noted(session: Notes) -> Collection[Waiting]:
+            return [(task, "") for task in session.notes]
+
         def end(session: Notes) -> Notes:
             return attrs.evolve(session, notes=("u",), instances=(ended,))
 
         _, (before, _) = await gatherResults(
             [
                 self.step("s", end),
-                self.step("s", lambda session: session, tasks=lambda session: session.notes),
+                self.step("s", lambda session: session, waiting=_noted),
             ]
         )
 

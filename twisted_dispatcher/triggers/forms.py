@@ -21,6 +21,7 @@ from twisted_dispatcher.triggers.configuration import Configuration, task_from
 from twisted_dispatcher.triggers.session import Heard, Instance, Session, Tally
 from twisted_dispatcher.triggers.statuses import ACTIVE as GOING_ON
 from twisted_dispatcher.triggers.statuses import UNSTARTED
+from twisted_dispatcher.triggers.touching import mark_of
 
 # So many configurations are kept in memory as they were read.
 MOST_CONFIGURATIONS = 1000
@@ -59,6 +60,8 @@ class Forms:
             },
             {name: tuple(each) for name, each in state.get("timers", {}).items()},
             {each.name: instance_of(each) for each in rows},
+            state.get("waiting", {}),
+            state.get("marked", False),
         )
 
     def _read_config(self, text: str) -> Configuration:
@@ -98,6 +101,10 @@ def _state_of(session: Session) -> str:
             task: (tally.count, tally.unresolved) for task, tally in session.tallies.items()
         },
     }
+    if session.waiting:
+        state["waiting"] = session.waiting
+    if session.is_marked:
+        state["marked"] = True
     if session.metadata:
         state["metadata"] = session.metadata
     if session.links:
@@ -134,7 +141,13 @@ def row_of(instance: Instance) -> InstanceRow:
     }
     body.update((name, value) for name, value in others.items() if value)
     return InstanceRow(
-        instance.name, instance.task, instance.number, instance.status, live, json.dumps(body)
+        instance.name,
+        instance.task,
+        instance.number,
+        instance.status,
+        live,
+        json.dumps(body),
+        mark_of(instance.has) if live == WAITING else "",
     )
 
 
@@ -142,4 +155,5 @@ def instance_of(row: InstanceRow) -> Instance:
     """Read an instance from its row."""
     body = json.loads(row.body)
     body["vetoes"] = frozenset(body.get("vetoes", ()))
-    return Instance(row.task, row.number, row.status, **body)
+    is_counted = row.live != WAITING or bool(row.mark)
+    return Instance(row.task, row.number, row.status, is_counted=is_counted, **body)

@@ -38,7 +38,7 @@ from twisted_dispatcher.triggers.forms import Forms
 from twisted_dispatcher.triggers.instances import TaskInstance
 from twisted_dispatcher.triggers.rules import apply
 from twisted_dispatcher.triggers.session import Instance, Session
-from twisted_dispatcher.triggers.touching import tasks_touched
+from twisted_dispatcher.triggers.touching import waiting_for
 from twisted_dispatcher.triggerstore import ITriggerStore
 
 KEYWORD: Final = "trigger_event"
@@ -168,10 +168,10 @@ class Hub:
 
         name = getattr(fact, "instance", None)
         names = () if name is None else (name,)
-        tasks = partial(tasks_touched, fact=fact, finalizing=last)
+        waiting = partial(waiting_for, fact=fact, finalizing=last)
         creates = create or default is not None
         key = None if once is None else partial(_once, key=once)
-        step = SessionStep(uid, names, take, self.forms.form, creates, tasks, key)
+        step = SessionStep(uid, names, take, self.forms.form, creates, waiting, key)
         outcome: Outcome | None
         outcome, accepted = await self.store.change(step, self._backstage.acceptor, now)
         self._backstage.run([claim for each in accepted for claim in each.claims])

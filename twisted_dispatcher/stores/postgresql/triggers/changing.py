@@ -34,7 +34,7 @@ StepRequest = tuple[SessionStep, Worker, float]
 
 SESSION: Final = "twisted_dispatcher_session"
 INSTANCE: Final = "twisted_dispatcher_instance"
-COLUMNS: Final = "name, task, number, status, live, body"
+COLUMNS: Final = "name, task, number, status, live, body, mark"
 
 _LOCK: Final = f"""
     SELECT uid, id, config, state, version FROM {SESSION}
@@ -46,10 +46,10 @@ _UNMAKE: Final = f"DELETE FROM {SESSION} WHERE id = ANY(%s::bigint[]) AND versio
 # are: whichever of the two is not wanted is NULL, which finds nothing.
 _INSTANCES: Final = f"""
     SELECT wanted.session_id, i.* FROM json_to_recordset(%s::json) AS wanted (
-        session_id bigint, task text, name text)
+        session_id bigint, task text, mark text, name text)
     CROSS JOIN LATERAL (
         SELECT {COLUMNS} FROM {INSTANCE} WHERE session_id = wanted.session_id
-            AND live = {WAITING} AND task = wanted.task
+            AND live = {WAITING} AND task = wanted.task AND mark = wanted.mark
         UNION ALL
         SELECT {COLUMNS} FROM {INSTANCE} WHERE session_id = wanted.session_id
             AND name = wanted.name
@@ -64,9 +64,11 @@ _CHANGE: Final = f"""
 _PUT: Final = f"""
     INSERT INTO {INSTANCE} (session_id, {COLUMNS})
     SELECT session_id, {COLUMNS} FROM json_to_recordset(%s::json) AS new (
-        session_id bigint, name text, task text, number int, status text, live int, body text)
+        session_id bigint, name text, task text, number int, status text, live int, body text,
+        mark text)
     ON CONFLICT (session_id, name)
-    DO UPDATE SET status = excluded.status, live = excluded.live, body = excluded.body"""
+    DO UPDATE SET status = excluded.status, live = excluded.live, body = excluded.body,
+        mark = excluded.mark"""
 
 
 def change_all(ledger: Ledger, requests: Sequence[StepRequest]) -> list[Any]:
@@ -117,7 +119,7 @@ def _load_more(ledger: Ledger, session: Folding, lack: Lack) -> list[InstanceRow
 
 def _wanted(session: Folding, lack: Lack) -> list[dict[str, Any]]:
     return [
-        *({"session_id": session.id, "task": task} for task in lack.tasks),
+        *({"session_id": session.id, "task": task, "mark": mark} for task, mark in lack.waiting),
         *({"session_id": session.id, "name": name} for name in lack.names),
     ]
 

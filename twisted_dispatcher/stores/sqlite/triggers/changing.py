@@ -26,12 +26,12 @@ StepRequest = tuple[SessionStep, Worker, float]
 
 SESSION = "twisted_dispatcher_session"
 INSTANCE = "twisted_dispatcher_instance"
-COLUMNS = "name, task, number, status, live, body"
+COLUMNS = "name, task, number, status, live, body, mark"
 
 _FIND = f"SELECT id, config, state, version FROM {SESSION} WHERE uid = ?"
-_WAITING = (
-    f"SELECT {COLUMNS} FROM {INSTANCE} WHERE session_id = ? AND live = {WAITING} AND task = ?"
-)
+_WAITING = f"""
+    SELECT {COLUMNS} FROM {INSTANCE}
+    WHERE session_id = ? AND live = {WAITING} AND task = ? AND mark = ?"""
 _NAMED = f"SELECT {COLUMNS} FROM {INSTANCE} WHERE session_id = ? AND name = ?"
 _KNOWN = f"SELECT 1 FROM {EVENT} WHERE key = ?"
 _MAKE = f"""
@@ -43,10 +43,11 @@ _CHANGE = f"""
         version = ?, writer = ?, changed = ?
     WHERE id = ?"""
 _PUT = f"""
-    INSERT INTO {INSTANCE} (session_id, name, task, number, status, live, body)
-    VALUES (?, ?, ?, ?, ?, ?, ?)
+    INSERT INTO {INSTANCE} (session_id, name, task, number, status, live, body, mark)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (session_id, name)
-    DO UPDATE SET status = excluded.status, live = excluded.live, body = excluded.body"""
+    DO UPDATE SET status = excluded.status, live = excluded.live, body = excluded.body,
+        mark = excluded.mark"""
 # Somebody else may have changed the session since.
 _IS_CHANGED = f"""
     SELECT 1 FROM {SESSION} WHERE id = ? AND (version > ? OR (version = ? AND writer = ?))"""
@@ -108,8 +109,8 @@ class Changer:
             changed = (change.config, change.state, version, self._writer, now, session.id)
             ledger.write("change session", _CHANGE, changed)
         for each in change.instances:
-            columns = (each.name, each.task, each.number, each.status, each.live, each.body)
-            ledger.write("put instance", _PUT, (session.id, *columns))
+            columns = (each.name, each.task, each.number, each.status, each.live)
+            ledger.write("put instance", _PUT, (session.id, *columns, each.body, each.mark))
         ledger.witness = (_IS_CHANGED, (session.id, version, version, self._writer))
 
 
@@ -126,8 +127,8 @@ def _load(ledger: Ledger, uid: str, session: Folding) -> int:
 
 def _instances(ledger: Ledger, session: Folding, lack: Lack) -> list[InstanceRow]:
     found: list[Any] = []
-    for task in lack.tasks:
-        found += ledger.read(_WAITING, (session.id, task))
+    for task, mark in lack.waiting:
+        found += ledger.read(_WAITING, (session.id, task, mark))
     for name in lack.names:
         found += ledger.read(_NAMED, (session.id, name))
     return list({row[0]: InstanceRow(*row) for row in found}.values())
