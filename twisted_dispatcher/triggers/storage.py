@@ -60,6 +60,7 @@ class TriggerStorage:
         self.dispatcher = _the_utility() if dispatcher is None else dispatcher
         self.hub: Hub = install(self.dispatcher)
         self._session: Session | None = None
+        self._instances: dict[str, Instance] = {}
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.uid!r}>"
@@ -84,6 +85,7 @@ class TriggerStorage:
         if self.has_default and not session.config.tasks:
             tasks = checked(self.hub, self.uid, await self.default_configuration())
             session = attrs.evolve(session, config=session.config.with_tasks(tasks))
+        self._instances = dict(session.instances)
         self._session = session
         return self
 
@@ -111,9 +113,9 @@ class TriggerStorage:
 
     def take(self, session: Session) -> None:
         """Take in what is known of the session since something has happened to it."""
-        known = {} if self._session is None else self._session.instances
-        instances: Mapping[str, Instance] = {**known, **session.instances}
-        self._session = session.with_instances(instances)
+        # In place: copying thousands of them would cost more than all the rest.
+        self._instances.update(session.instances)
+        self._session = session.with_instances(self._instances)
 
     # The snapshot
 
@@ -130,7 +132,7 @@ class TriggerStorage:
     @property
     def instances(self) -> dict[str, TaskInstance]:
         """The instances, by name."""
-        return {name: self._seen(each) for name, each in self.session.instances.items()}
+        return {name: self._seen(each) for name, each in list(self.session.instances.items())}
 
     @property
     def latest_kwargs(self) -> Mapping[str, Any]:
