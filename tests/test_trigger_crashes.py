@@ -52,6 +52,15 @@ async def act(dispatcher: DurableDispatcher, uid: str = "s") -> None:
     await manager.fire("y", {"n": 2})
 
 
+async def act_with_keys(dispatcher: DurableDispatcher) -> None:
+    """Do the same with fires that each call for an instance, and have a key."""
+    manager = TriggerManager(TriggerStorage("s", dispatcher))
+    every = {"after": [], "andEvery": "x", "run": f"{TASKS}:Repeat"}
+    await manager.update_configuration({"every": every})
+    for number in range(3):
+        await manager.fire("x", {"n": number}, key=f"k{number}")
+
+
 class CrashPointTests(SynchronousTestCase):
     """Crashes at every crash point, with a restart after them."""
 
@@ -94,6 +103,16 @@ class CrashPointTests(SynchronousTestCase):
 
         self.assertIsNone(points[-1])
         self.assertTrue(len(points) > 50, points)
+
+    def test_keys(self) -> None:
+        """Wherever a process dies, a fire that is repeated with its key counts once."""
+        for crash in crash_everywhere(self.new_path, (), install, act_with_keys):
+            storage = self.session_in(crash.path).storage
+
+            self.assertEqual(
+                sorted(each.kwargs["x"]["n"] for each in storage), [0, 1, 2], crash.point
+            )
+            self.assertEqual({each.status for each in storage}, {"finished"}, crash.point)
 
 
 class DyingTests(SessionTests):

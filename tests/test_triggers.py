@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import logging
+from collections.abc import Mapping
 from typing import Any
 
-from twisted.internet.defer import gatherResults
+import attrs
+from twisted.internet.defer import gatherResults, succeed
 
 from tests import trigger_tasks
 from tests.durable import on_stores
@@ -14,6 +17,7 @@ from tests.trigger_tasks import CALLS, CONTEXTS, WAITING
 from twisted_dispatcher import EventDispatcher
 from twisted_dispatcher.errors import (
     InvalidConfiguration,
+    InvalidKey,
     InvalidSession,
     NotEncodable,
     UnknownInstance,
@@ -21,10 +25,19 @@ from twisted_dispatcher.errors import (
     UnknownTask,
     WrongInstanceStatus,
 )
+from twisted_dispatcher.records import Worker
+from twisted_dispatcher.triggerrecords import (
+    InstanceRow,
+    SessionChange,
+    SessionForm,
+    SessionRow,
+    SessionStep,
+)
 from twisted_dispatcher.triggers import (
     TriggerManager,
     TriggerStorage,
     expire_sessions,
+    expiring,
     forget_session,
     install,
     list_sessions,
@@ -479,6 +492,32 @@ class LogTests(SessionTests):
         self.assertEqual(manager.storage["a#0"].log_level, logging.ERROR)
 
 
+def _state_of(row: SessionRow) -> dict[str, Any]:
+    state: dict[str, Any] = json.loads(row.state)
+    return {"state": state}
+
+
+def _itself(row: InstanceRow) -> InstanceRow:
+    return row
+
+
+def _joined(session: dict[str, Any], rows: Mapping[str, InstanceRow]) -> dict[str, Any]:
+    return {**session, **rows}
+
+
+def _again(session: dict[str, Any]) -> tuple[Any, tuple[()], None]:
+    return dict(session), (), None
+
+
+def _unmarked(before: dict[str, Any], after: dict[str, Any]) -> SessionChange:
+    """Write a session as it was written before instances had marks."""
+    state = {k: v for k, v in after["state"].items() if k not in ("waiting", "marked")}
+    rows = [each for name, each in after.items() if name != "state"]
+    return SessionChange(
+        None, json.dumps(state), tuple(attrs.evolve(each, mark="") for each in rows)
+    )
+
+
 class StorageTests(SessionTests):
     """What is known of a session."""
 
@@ -573,6 +612,66 @@ class StorageTests(SessionTests):
         self.assertEqual([each.uid for each in left], ["busy", "new"])
         WAITING["a#0"].callback(None)
         await self.all_of(busy)
+
+    async def test_expires_by_itself(self) -> None:
+        """Who is told so deletes old sessions, and none in which something goes on."""
+        old = await self.manager("old", a=["x", "y"])
+        busy = await self.manager("busy", a={"after": ["x"], "run": "waits"})
+        await self.fire(old, "x")
+        await self.fire(busy, "x")
+        assert self.dispatcher is not None
+        await self.pass_time(100)
+        listed = await self.result(list_sessions(self.dispatcher))
+        self.assertEqual([each.uid for each in listed], ["busy", "old"])
+
+        install(self.dispatcher, expire_after=90)
+        install(self.dispatcher)
+        await self.pass_time(20)
+
+        left = await self.result(list_sessions(self.dispatcher))
+        self.assertEqual([each.uid for each in left], ["busy"])
+        WAITING["a#0"].callback(None)
+        await self.all_of(busy)
+
+    async def test_expires_in_pages(self) -> None:
+        """All sessions are looked at in the end, a few of them at a time."""
+        self.patch(expiring, "PAGE", 2)
+        self.patch(expiring, "MOST_PAGES", 2)
+        for number in range(10):
+            await self.manager(f"s{number}", a=["x"])
+        assert self.dispatcher is not None
+
+        install(self.dispatcher, expire_after=1)
+        await self.pass_time(70)
+
+        self.assertEqual(await self.result(list_sessions(self.dispatcher)), [])
+
+    async def test_expires_refused(self) -> None:
+        """What cannot be a time to expire after is refused."""
+        await self.manager()
+        assert self.dispatcher is not None
+
+        for wrong in (0, -1, True, "1", float("nan")):
+            with self.assertRaises(InvalidSession):
+                install(self.dispatcher, expire_after=wrong)  # type: ignore[arg-type]
+
+    async def test_without_marks(self) -> None:
+        """Instances that were stored before they were marked go on waiting, and are fed."""
+        manager = await self.manager(a=["x", "y"], b={"after": ["y"], "andEvery": "x"})
+        await self.fire(manager, "x")
+        assert self.dispatcher is not None
+        triggers = install(self.dispatcher).store
+        form = SessionForm(_state_of, _itself, _joined, _unmarked)
+        step = SessionStep("session", ("a#0", "b#0"), _again, form)
+        await self.result(triggers.change(step, Worker("w", frozenset()), 0.0))
+
+        await self.fire(manager, "x")
+
+        await self.result(manager.storage.load())
+        self.assertEqual(sorted(each.name for each in manager.storage), ["a#0", "b#0", "b#1"])
+        self.assertEqual(await self.fire(manager, "y"), ["a#0", "b#0", "b#1"])
+        self.assertEqual(set((await self.all_of(manager)).values()), {"finished"})
+        self.assertEqual(manager.storage.session.waiting, {})
 
 
 class ElsewhereTests(SessionTests):
@@ -690,6 +789,164 @@ class BadHook(TriggerManager):
             raise trigger_tasks.Problem("the hook")
 
 
+class Survey(TriggerStorage):
+    """Has a configuration by default."""
+
+    asked = 0
+
+    def _load_default_configuration(self) -> Any:
+        Survey.asked += 1
+        return succeed({"a": self.task(["x"]), "b": self.task(["a"])})
+
+    def task(self, after: list[str]) -> dict[str, Any]:
+        """Give the directives of a task."""
+        return {"after": after, "run": "tests.trigger_tasks:Repeat"}
+
+
+class NoSurvey(TriggerStorage):
+    """Has none after all."""
+
+    def _load_default_configuration(self) -> Any:
+        return None
+
+
+class Broken(TriggerStorage):
+    """Has one with faults."""
+
+    def _load_default_configuration(self) -> Any:
+        return {"a": {"after": "x"}}
+
+
+class DefaultTests(SessionTests):
+    """Storages with a default configuration."""
+
+    async def own(self, kind: type[TriggerStorage], uid: str = "s") -> TriggerManager:
+        """Give a manager of a session with a storage of a class."""
+        if self.dispatcher is None:
+            self.dispatcher = await self.started("kind")
+        return TriggerManager(kind(uid, self.dispatcher))
+
+    async def test_used(self) -> None:
+        """A session without a configuration has that of its storage, and keeps it (T014)."""
+        manager = await self.own(Survey)
+        await self.result(manager.storage.load())
+        self.assertEqual(sorted(manager.storage.tasks), ["a", "b"])
+
+        self.assertEqual(await self.fire(manager, "x"), ["a#0"])
+
+        self.assertEqual(await self.all_of(manager), {"a#0": "finished", "b#0": "finished"})
+        plain = await self.own(TriggerStorage)
+        await self.result(plain.storage.load())
+        self.assertEqual(sorted(plain.storage.tasks), ["a", "b"])
+
+    async def test_asked_once(self) -> None:
+        """It is asked for only while there is none (T014)."""
+        manager = await self.own(Survey)
+        await self.fire(manager, "x")
+        asked = Survey.asked
+
+        await self.fire(await self.own(Survey), "y")
+
+        self.assertEqual(Survey.asked, asked)
+
+    async def test_added_to(self) -> None:
+        """What is configured is added to it (T014)."""
+        manager = await self.own(Survey)
+
+        await self.configure(manager, c=["b"])
+
+        await self.fire(manager, "x")
+        statuses = await self.all_of(manager)
+        self.assertEqual(sorted(statuses), ["a#0", "b#0", "c#0"])
+
+    async def test_fired_before(self) -> None:
+        """A fire for later, or a note, can be the first to happen, too (T014)."""
+        later = await self.own(Survey)
+        await self.result(later.fire("x", at=0))
+        self.assertEqual(sorted(await self.all_of(later)), ["a#0", "b#0"])
+        noted = await self.own(Survey, "noted")
+        await self.result(noted.update_session_metadata({"by": "me"}))
+        self.assertEqual(sorted(noted.storage.tasks), ["a", "b"])
+
+    async def test_none(self) -> None:
+        """Without one, a session that is not there is unknown (T014, T032)."""
+        manager = await self.own(NoSurvey)
+
+        with self.assertRaises(UnknownSession):
+            await self.fire(manager, "x")
+
+    async def test_faults(self) -> None:
+        """A default with faults is refused, and nothing is stored (T014)."""
+        manager = await self.own(Broken)
+
+        for ask in (manager.storage.load, lambda: manager.fire("x")):
+            with self.assertRaises(InvalidConfiguration):
+                await self.result(ask())
+        with self.assertRaises(UnknownSession):
+            await self.result((await self.own(TriggerStorage)).storage.load())
+
+
+class KeyTests(SessionTests):
+    """Fires with a key."""
+
+    async def test_once(self) -> None:
+        """A fire counts once for its key, whoever fires again, and whenever."""
+        every = {"after": [], "andEvery": "x"}
+        manager = await self.manager(a=every)
+        again = self.manager_of("session", self.dispatcher)  # type: ignore[arg-type]
+
+        first = manager.fire("x", key="k")
+        second = again.fire("x", key="k")
+        names = [[each.name for each in await self.result(fired)] for fired in (first, second)]
+        self.assertEqual(names, [["a#0"], []])
+        self.assertEqual(await self.all_of(manager), {"a#0": "finished"})
+        self.assertEqual(await self.result(again.fire("x", key="k")), [])
+        await self.result(again.fire("x", key="l"))
+
+        self.assertEqual(sorted(await self.all_of(manager)), ["a#0", "a#1"])
+
+    async def test_later(self) -> None:
+        """A fire for later counts once for its key as well."""
+        manager = await self.manager(a={"after": [], "andEvery": "x"})
+        for _ in range(2):
+            await self.result(manager.fire("x", at=0, key="k"))
+
+        self.assertEqual(sorted(await self.all_of(manager)), ["a#0"])
+
+    async def test_each_session(self) -> None:
+        """A key is one of its session; one that begins anew under its uid knows none."""
+        every = {"after": [], "andEvery": "x"}
+        manager = await self.manager(a=every)
+        other = await self.manager("other", a=every)
+        for each in (manager, other):
+            self.assertEqual(len(await self.result(each.fire("x", key="k"))), 1)
+        await self.all_of(manager)
+        await self.result(forget_session(self.dispatcher, "session"))
+
+        await self.configure(manager, a=every)
+
+        self.assertEqual(len(await self.result(manager.fire("x", key="k"))), 1)
+
+    async def test_first(self) -> None:
+        """A fire that makes its session counts once, too."""
+        await self.manager("else")
+        maker = self.manager_of("new", self.dispatcher, create=True)  # type: ignore[arg-type]
+        both = [maker.fire("x", {"n": n}, key="k") for n in (1, 2)]
+        for each in both:
+            await self.result(each)
+
+        self.assertEqual(dict(maker.storage.latest_kwargs), {"x": {"n": 1}})
+
+    async def test_refused(self) -> None:
+        """What cannot be a key is refused, and nothing is stored."""
+        manager = await self.manager(a=["x"])
+
+        for key in ("", "k" * 401, 5):
+            with self.assertRaises(InvalidKey):
+                await self.result(manager.fire("x", key=key))  # type: ignore[arg-type]
+        self.assertEqual(await self.all_of(manager), {})
+
+
 class HookTests(SessionTests):
     """Managers of one's own."""
 
@@ -763,6 +1020,8 @@ for tests in (
     LogTests,
     StorageTests,
     NamespaceTests,
+    DefaultTests,
+    KeyTests,
     HookTests,
 ):
     globals().update(on_stores(tests))

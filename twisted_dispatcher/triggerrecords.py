@@ -7,7 +7,7 @@ its rows, one that takes a step, one that tells which rows have changed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Final
 
 import attrs
@@ -44,6 +44,7 @@ class InstanceRow:
     An instance of a task.
 
     :ivar live: `WAITING`, `ACTIVE`, `OPEN`, or None.
+    :ivar mark: a short text, by which those of a task that wait are found.
     """
 
     name: str
@@ -52,6 +53,7 @@ class InstanceRow:
     status: str
     live: int | None
     body: str
+    mark: str = ""
 
 
 @attrs.frozen
@@ -68,12 +70,24 @@ class SessionForm:
     """
     How a session is read and written.
 
-    :ivar read: gives a session for its row and rows of instances.
+    :ivar read: gives a session without instances for its row.
+    :ivar instance: gives an instance for its row.
+    :ivar join: gives a session with some instances more, by their names.
     :ivar changes: gives what has changed from a session (None: there was none) to another.
     """
 
-    read: Callable[[SessionRow, Sequence[InstanceRow]], Any]
+    read: Callable[[SessionRow], Any]
+    instance: Callable[[InstanceRow], Any]
+    join: Callable[[Any, Mapping[str, Any]], Any]
     changes: Callable[[Any, Any], SessionChange]
+
+
+# The task of instances that wait, and their mark.
+Waiting = tuple[str, str]
+
+
+def _none(session: Any) -> Collection[Waiting]:
+    return ()
 
 
 @attrs.frozen
@@ -81,11 +95,15 @@ class SessionStep:
     """
     Something that happens to a session.
 
-    :ivar instances: the names of those that it is about; those that wait are there in any case.
+    :ivar instances: the names of those that it is about.
     :ivar take: gives, for a session (None: there is none), what it becomes, the events that are to
         be accepted with it, and an answer. It may be called again, may run in any thread, and
         raises to refuse. None as the session: nothing is to be stored.
     :ivar creates: whether it may make the session.
+    :ivar waiting: gives, for a session, which of the waiting instances it needs: those of a task
+        and a mark. Like `take` it may run in any thread.
+    :ivar once: gives, for a session, a key. Where an event of that key is known, the step is not
+        taken, and its answer is None. What is taken accepts such an event.
     """
 
     uid: str
@@ -93,6 +111,8 @@ class SessionStep:
     take: Callable[[Any], tuple[Any, Sequence[NewEvent], Any]]
     form: SessionForm
     creates: bool = False
+    waiting: Callable[[Any], Collection[Waiting]] = _none
+    once: Callable[[Any], str] | None = None
 
 
 @attrs.frozen

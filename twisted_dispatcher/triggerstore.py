@@ -32,8 +32,10 @@ class ITriggerStore(Interface):
         Load a session, take a step, store what it has become, and accept events: all or nothing.
 
         Steps of one session are taken one after another, each on what the one before has left,
-        whoever asks for them. How long a step takes does not depend on how many resolved
-        instances the session has.
+        whoever asks for them. A step is given the instances that it names, and those that wait of
+        the tasks and marks that it tells; how long it takes does not depend on how many others
+        there are. With a key of its own it is taken once for each key, as long as events keep
+        their keys.
 
         :return: a Deferred that fires with the step's answer and what became of its events. It
             fails with what the step raised; nothing of it is stored then, and steps that were

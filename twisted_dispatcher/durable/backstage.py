@@ -14,7 +14,7 @@ from twisted_dispatcher.durable.departures import Departures
 from twisted_dispatcher.durable.keys import KeyMaker, due_at
 from twisted_dispatcher.durable.planning import Plan, Planner
 from twisted_dispatcher.durable.transactions import AcceptIn, Transaction
-from twisted_dispatcher.durable.worker import DeliveryWorker
+from twisted_dispatcher.durable.worker import Chore, DeliveryWorker
 from twisted_dispatcher.interfaces import IStore
 from twisted_dispatcher.records import Accepted, Claim, NewEvent, Worker
 from twisted_dispatcher.registration.keywords import check_known
@@ -83,6 +83,10 @@ class Backstage:
     def run(self, claims: Iterable[Claim]) -> None:
         """Run deliveries that the store has given to `acceptor`."""
         self._worker.run(claims)
+
+    def at_each_beat(self, chore: Chore) -> None:
+        """Have something done by the worker each time that it renews its lease; it is short."""
+        self._worker.chores.append(chore)
 
     def transaction(self, store: Any) -> Transaction:
         """Give a store's side of a transaction as handlers know it."""

@@ -35,6 +35,9 @@ SLOWEST_POLL = 1.0
 # What is due but cannot be had is looked for after this time, and then less and less often.
 SHORTEST_POLL = 0.01
 
+# What is done each time that the lease is renewed; it is given the time.
+Chore = Callable[[float], Awaitable[None]]
+
 _log = Logger()
 
 
@@ -43,6 +46,7 @@ class DeliveryWorker:
     Claims deliveries and has them run, until it is stopped.
 
     :ivar run: runs deliveries that the store has given to this worker.
+    :ivar chores: what it does, one after the other, each time that it renews its lease.
     """
 
     def __init__(
@@ -91,7 +95,7 @@ class DeliveryWorker:
         )
         self.run = self._runner.run
         self._orphans = Orphans(store, worker_id, bury_after, stops)
-        self._retention = retention
+        self.chores: list[Chore] = [retention.keep_to_it]
         self._looking = self._look_again = self._full = self._stopped = self._alive = False
         self._pause = SHORTEST_POLL
         self._due: IDelayedCall | None = None
@@ -162,7 +166,8 @@ class DeliveryWorker:
         if await self._store.release_dead(now):
             self.look()
         await self._orphans.look(now)
-        await self._retention.keep_to_it(now)
+        for chore in self.chores:
+            await chore(now)
         if self._alive:
             self._beat = self._clock().callLater(self._lease / 4, self._beat_again)
 

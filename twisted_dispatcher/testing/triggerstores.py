@@ -14,7 +14,8 @@ tests are no sessions of triggers: a store must not look into what it keeps.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import attrs
@@ -33,6 +34,7 @@ from twisted_dispatcher.triggerrecords import (
     SessionRow,
     SessionStep,
     SessionSummary,
+    Waiting,
 )
 from twisted_dispatcher.triggerstore import ITriggerStore
 
@@ -46,8 +48,16 @@ class Notes:
     instances: tuple[InstanceRow, ...] = ()
 
 
-def _read(row: SessionRow, rows: Sequence[InstanceRow]) -> Notes:
-    return Notes(row.config, tuple(json.loads(row.state)), tuple(rows))
+def _read(row: SessionRow) -> Notes:
+    return Notes(row.config, tuple(json.loads(row.state)))
+
+
+def _same(row: InstanceRow) -> InstanceRow:
+    return row
+
+
+def _join(session: Notes, rows: Mapping[str, InstanceRow]) -> Notes:
+    return attrs.evolve(session, instances=(*session.instances, *rows.values()))
 
 
 def _changes(before: Notes | None, after: Notes) -> SessionChange:
@@ -58,7 +68,7 @@ def _changes(before: Notes | None, after: Notes) -> SessionChange:
     )
 
 
-FORM = SessionForm(_read, _changes)
+FORM = SessionForm(_read, _same, _join, _changes)
 
 
 def instance(number: int, live: int | None, body: str = "{}") -> InstanceRow:
@@ -84,14 +94,21 @@ class TriggerStoreContract(Scene):
         take: Callable[[Any], Any],
         *events: NewEvent,
         names: tuple[str, ...] = (),
+        waiting: Callable[[Any], Collection[Waiting]] = lambda session: (("t", ""),),
+        once: str | None = None,
         triggers: ITriggerStore | None = None,
     ) -> Deferred[Any]:
-        """Take a step that gives a session; the answer is the session that it was given."""
+        """
+        Take a step that gives a session; the answer is the session that it was given.
+
+        It needs what waits of the task ``t`` and has no mark.
+        """
+        key = None if once is None else lambda session: once
 
         def taken(session: Any) -> tuple[Any, Sequence[NewEvent], Any]:
             return take(session), events, session
 
-        step = SessionStep(uid, names, taken, FORM, True)
+        step = SessionStep(uid, names, taken, FORM, True, waiting, key)
         return (triggers or self.triggers).change(step, WORKER, NOW)
 
     def note(self, uid: str, text: str, *events: NewEvent, **options: Any) -> Deferred[Any]:
@@ -210,6 +227,93 @@ class TriggerStoreContract(Scene):
 
         self.assertEqual({row.name for row in before.instances}, {"t#0", "t#1"})
         self.assertEqual(set(before.instances), set(rows[:2]))
+
+    async def test_loads_what_is_touched(self) -> None:
+        """What waits of other tasks, or with other marks, is not loaded."""
+        here, there = (InstanceRow(f"u#{n}", "u", n, "w", WAITING, "{}", f"m{n}") for n in (0, 1))
+        await self.put("s", instance(0, WAITING), here, there)
+
+        for wanted, expected in (
+            ((("u", "m0"), ("v", "m1"), ("t", "m0")), (here,)),
+            ((("u", "m1"), ("u", "")), (there,)),
+            ((), ()),
+        ):
+            before, _ = await self.step("s", lambda session: None, waiting=lambda _: wanted)  # noqa: B023
+            self.assertEqual(before.instances, expected)
+
+    async def test_marks_anew(self) -> None:
+        """An instance that is put with another mark is found by that one."""
+        await self.put("s", InstanceRow("u#0", "u", 0, "w", WAITING, "{}", "m0"))
+        now = InstanceRow("u#0", "u", 0, "w", WAITING, "{}", "m1")
+        await self.put("s", now)
+
+        both = (("u", "m0"), ("u", "m1"))
+        before, _ = await self.step("s", lambda session: None, waiting=lambda _: both[:1])
+        self.assertEqual(before.instances, ())
+        before, _ = await self.step("s", lambda session: None, waiting=lambda _: both)
+        self.assertEqual(before.instances, (now,))
+
+    async def test_loads_what_is_touched_meanwhile(self) -> None:
+        """A step that needs more, because of the one before, has that; all that was done stays."""
+        other = InstanceRow("u#0", "u", 0, "waits", WAITING, "{}")
+        await self.put("s", instance(0, WAITING), other)
+        ended = instance(0, None, '{"ended": true}')
+
+        def _noted(session: Notes) -> Collection[Waiting]:
+            return [(task, "") for task in session.notes]
+
+        def end(session: Notes) -> Notes:
+            return attrs.evolve(session, notes=("u",), instances=(ended,))
+
+        _, (before, _) = await gatherResults(
+            [
+                self.step("s", end),
+                self.step("s", lambda session: session, waiting=_noted),
+            ]
+        )
+
+        self.assertEqual(set(before.instances), {ended, other})
+        _, found = await self.triggers.session("s")
+        self.assertEqual(found, [ended, other])
+
+    async def test_once(self) -> None:
+        """A step is taken once for its key, whoever asks again, and whenever."""
+        other = (await self.second_store()).triggers  # type: ignore[attr-defined]
+        await self.note("s", "0")
+
+        def ask(key: str, triggers: ITriggerStore | None = None) -> Deferred[Any]:
+            return self.note("s", key, new_event(key, "a"), once=key, triggers=triggers)
+
+        together = await gatherResults([ask("k"), ask("k"), ask("l")])
+        later = await ask("k")
+        elsewhere = await ask("l", other)
+
+        answers = [answer and answer.notes for answer, _ in (*together, later, elsewhere)]
+        self.assertEqual(answers, [("0",), None, ("0", "k"), None, None])
+        self.assertEqual(await self.noted("s"), ("0", "k", "l"))
+
+    async def test_once_in_a_new_session(self) -> None:
+        """A step that makes its session is taken once, too."""
+        ask = partial(self.note, "s", "k", new_event("k", "a"), once="k")
+
+        await gatherResults([ask(), ask()])
+        await ask()
+
+        self.assertEqual(await self.noted("s"), ("k",))
+
+    async def test_once_if_it_is_taken(self) -> None:
+        """A step that was refused is taken when it is asked for again."""
+
+        def refuse(session: Any) -> Any:
+            raise Refused
+
+        event = new_event("k", "a")
+        await self.note("s", "0")
+        await self.failure_of(self.step("s", refuse, event, once="k"), Refused)
+
+        await self.note("s", "1", event, once="k")
+
+        self.assertEqual(await self.noted("s"), ("0", "1"))
 
     async def test_replaces_instances(self) -> None:
         """An instance that is put again replaces what it was."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from twisted_dispatcher.errors import InvalidConfiguration
-from twisted_dispatcher.triggers.configuration import faults_of, task_from
+from twisted_dispatcher.triggers.configuration import TaskConfig, faults_of, task_from
 from twisted_dispatcher.triggers.facts import Configure, Link
 from twisted_dispatcher.triggers.hub import Hub, Types
 from twisted_dispatcher.triggers.namespaces import abroad, name_faults
@@ -23,12 +23,7 @@ async def configure(
     :raises InvalidConfiguration: with all faults; no session has changed then.
     :raises NotEncodable: when it cannot be stored.
     """
-    given = _with_names(configuration)
-    faults = faults_of(given, task_fault, lambda using: runner_fault(hub, using))
-    faults += [] if faults else name_faults(uid, given)
-    if faults:
-        raise InvalidConfiguration(faults)
-    tasks = {name: task_from(name, directives) for name, directives in given.items()}
+    tasks = checked(hub, uid, configuration)
     latest: dict[str, str] = {}
     links = abroad(uid, tasks.values())
     if links:
@@ -36,9 +31,23 @@ async def configure(
         hub.codec.encode({name: each.directives() for name, each in tasks.items()})
     for source, trigger, name in links:
         linked = await hub.change(source, Link(trigger, uid, name), types, create=True)
-        if trigger in linked.session.latest:
+        if linked is not None and trigger in linked.session.latest:
             latest[name] = linked.session.latest[trigger]
     return Configure(tasks, latest, types)
+
+
+def checked(hub: Hub, uid: str, configuration: Mapping[str, Any]) -> dict[str, TaskConfig]:
+    """
+    Give the tasks of a configuration.
+
+    :raises InvalidConfiguration: with all faults.
+    """
+    given = _with_names(configuration)
+    faults = faults_of(given, task_fault, lambda using: runner_fault(hub, using))
+    faults += [] if faults else name_faults(uid, given)
+    if faults:
+        raise InvalidConfiguration(faults)
+    return {name: task_from(name, directives) for name, directives in given.items()}
 
 
 def _with_names(configuration: Any) -> Any:

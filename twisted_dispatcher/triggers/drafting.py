@@ -36,6 +36,7 @@ class Draft:
         self._session = session
         self._tallies = dict(session.tallies)
         self._sent = dict(session.sent)
+        self._having = dict(session.waiting)
         self._ready: list[Ready] = []
         self._deadlines: list[Deadline] = []
         self._started: list[Timer] = []
@@ -57,6 +58,7 @@ class Draft:
             heard=self.heard,
             timers=self.timers,
             instances=self.instances,
+            waiting=self._having,
         )
         effects = Effects(
             True,
@@ -164,6 +166,7 @@ class Draft:
         )
         self.instances[instance.name] = instance
         self._tallies[task] = Tally(tally.count + 1, tally.unresolved + 1)
+        self._count(instance, 1)
         return instance
 
     def clone(self, parent: Instance, kwargs: Mapping[str, str] | None, delay: float) -> Instance:
@@ -195,13 +198,26 @@ class Draft:
         self._ready.append(Ready(instance.name, instance.attempt, delay))
 
     def _put(self, instance: Instance, **changes: Any) -> Instance:
-        changed = attrs.evolve(instance, **changes)
+        changed = attrs.evolve(instance, is_counted=True, **changes)
         self.instances[changed.name] = changed
+        if instance.is_counted:
+            self._count(instance, -1)
+        self._count(changed, 1)
         difference = instance.is_resolved - changed.is_resolved
         if difference:
             tally = self._tally(instance.task)
             self._tallies[instance.task] = Tally(tally.count, tally.unresolved + difference)
         return changed
+
+    def _count(self, instance: Instance, by: int) -> None:
+        """Count an instance among those that wait, if it does, or no more."""
+        if instance.status != UNSTARTED:
+            return
+        counts = dict(self._having.get(instance.task, {}))
+        counts[instance.has] = counts.get(instance.has, 0) + by
+        self._having[instance.task] = {has: count for has, count in counts.items() if count}
+        if not self._having[instance.task]:
+            del self._having[instance.task]
 
     def _tally(self, task: str) -> Tally:
         return self._tallies.get(task, _NOTHING)

@@ -45,7 +45,7 @@ def explain(session: Session, task: TaskConfig) -> Explanation:
     tally = session.tallies.get(task.name, Tally())
     waiting = {
         name: tuple(sorted(task.after - each.kwargs.keys()))
-        for name, each in session.instances.items()
+        for name, each in list(session.instances.items())
         if each.task == task.name and each.status == UNSTARTED
     }
     missing = tuple(sorted(name for name in task.after if name not in session.latest))

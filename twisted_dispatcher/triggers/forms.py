@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -21,6 +21,7 @@ from twisted_dispatcher.triggers.configuration import Configuration, task_from
 from twisted_dispatcher.triggers.session import Heard, Instance, Session, Tally
 from twisted_dispatcher.triggers.statuses import ACTIVE as GOING_ON
 from twisted_dispatcher.triggers.statuses import UNSTARTED
+from twisted_dispatcher.triggers.touching import mark_of
 
 # So many configurations are kept in memory as they were read.
 MOST_CONFIGURATIONS = 1000
@@ -37,9 +38,9 @@ class Forms:
     def __init__(self, codec: Codec) -> None:
         self._codec = codec
         self._config_of = lru_cache(MOST_CONFIGURATIONS)(self._read_config)
-        self.form = SessionForm(self.read, self.changes)
+        self.form = SessionForm(self.read, instance_of, join, self.changes)
 
-    def read(self, row: SessionRow, rows: Sequence[InstanceRow]) -> Session:
+    def read(self, row: SessionRow, rows: Sequence[InstanceRow] = ()) -> Session:
         """Give the session of rows."""
         state = json.loads(row.state)
         return Session(
@@ -59,6 +60,8 @@ class Forms:
             },
             {name: tuple(each) for name, each in state.get("timers", {}).items()},
             {each.name: instance_of(each) for each in rows},
+            state.get("waiting", {}),
+            state.get("marked", False),
         )
 
     def _read_config(self, text: str) -> Configuration:
@@ -83,6 +86,11 @@ class Forms:
         )
 
 
+def join(session: Session, instances: Mapping[str, Instance]) -> Session:
+    """Give a session with some instances more."""
+    return session.with_instances({**session.instances, **instances})
+
+
 def _state_of(session: Session) -> str:
     state: dict[str, Any] = {
         "token": session.token,
@@ -93,6 +101,10 @@ def _state_of(session: Session) -> str:
             task: (tally.count, tally.unresolved) for task, tally in session.tallies.items()
         },
     }
+    if session.waiting:
+        state["waiting"] = session.waiting
+    if session.is_marked:
+        state["marked"] = True
     if session.metadata:
         state["metadata"] = session.metadata
     if session.links:
@@ -129,7 +141,13 @@ def row_of(instance: Instance) -> InstanceRow:
     }
     body.update((name, value) for name, value in others.items() if value)
     return InstanceRow(
-        instance.name, instance.task, instance.number, instance.status, live, json.dumps(body)
+        instance.name,
+        instance.task,
+        instance.number,
+        instance.status,
+        live,
+        json.dumps(body),
+        mark_of(instance.has) if live == WAITING else "",
     )
 
 
@@ -137,4 +155,5 @@ def instance_of(row: InstanceRow) -> Instance:
     """Read an instance from its row."""
     body = json.loads(row.body)
     body["vetoes"] = frozenset(body.get("vetoes", ()))
-    return Instance(row.task, row.number, row.status, **body)
+    is_counted = row.live != WAITING or bool(row.mark)
+    return Instance(row.task, row.number, row.status, is_counted=is_counted, **body)

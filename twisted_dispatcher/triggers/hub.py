@@ -27,7 +27,9 @@ from twisted_dispatcher.interfaces import IRunner
 from twisted_dispatcher.options import HandlerOptions, RetryPolicy
 from twisted_dispatcher.records import NewDelivery, NewEvent
 from twisted_dispatcher.triggerrecords import SessionStep
+from twisted_dispatcher.triggers.expiring import Expiry
 from twisted_dispatcher.triggers.facts import (
+    Configure,
     Effects,
     Fact,
     Fire,
@@ -36,6 +38,7 @@ from twisted_dispatcher.triggers.forms import Forms
 from twisted_dispatcher.triggers.instances import TaskInstance
 from twisted_dispatcher.triggers.rules import apply
 from twisted_dispatcher.triggers.session import Instance, Session
+from twisted_dispatcher.triggers.touching import waiting_for
 from twisted_dispatcher.triggerstore import ITriggerStore
 
 KEYWORD: Final = "trigger_event"
@@ -84,6 +87,7 @@ class Hub:
         self._thread = threading.get_ident()
         self._busy: Counter[str] = Counter()
         self._waiting: dict[str, list[Deferred[None]]] = {}
+        self._expiry: Expiry | None = None
         dispatcher.allow_keyword(KEYWORD)
         phases = dispatcher.phases
         phase = "during" if "during" in phases else phases[0]
@@ -105,6 +109,20 @@ class Hub:
         """Give a runner of the dispatcher by its name."""
         return self.dispatcher.runners.get(name)
 
+    def expire(self, after: float) -> None:
+        """
+        Have this dispatcher's worker delete sessions to which nothing has happened for long.
+
+        :param after: in seconds.
+        :raises InvalidSession: when it is not a number above 0.
+        """
+        if isinstance(after, bool) or not isinstance(after, (int, float)) or not after > 0:
+            raise InvalidSession(f"expire_after is a number of seconds above 0, not {after!r}")
+        if self._expiry is None:
+            self._expiry = Expiry(self.store, after)
+            self._backstage.at_each_beat(self._expiry.go_on)
+        self._expiry.expire_after = after
+
     # Changing
 
     async def change(
@@ -115,11 +133,16 @@ class Hub:
         *,
         create: bool = False,
         finalizing: str | None = None,
-    ) -> Outcome:
+        default: Callable[[], Configure] | None = None,
+        once: str | None = None,
+    ) -> Outcome | None:
         """
         Let something happen to a session; it is stored when this returns.
 
         :param types: of the managers that tasks are given which are ready by this.
+        :param default: gives what a session without tasks is configured with first, which is made
+            if it is not there.
+        :param once: a key for which it happens once; None is returned when that was before.
         :raises UnknownSession: when it is not there, unless `create`.
         :raises: what the rules refuse, and what the store fails with.
         """
@@ -129,27 +152,40 @@ class Hub:
 
         def take(session: Session | None) -> tuple[Session | None, list[NewEvent], Any]:
             if session is None:
-                if not create:
+                if not create and default is None:
                     raise UnknownSession(uid)
                 session = Session(uid, token, types)
+            if default is not None and not session.config.tasks:
+                session, _ = apply(session, default(), now)
             after, effects = apply(session, fact, now, last)
             events = [
                 self._written(key, now + delay, body)
                 for key, delay, body in _events_of(after, effects, types)
             ]
+            if once is not None:
+                events.append(self._receipt(_once(after, once), now, uid))
             return after if effects.changed else None, events, Outcome(after, effects)
 
         name = getattr(fact, "instance", None)
         names = () if name is None else (name,)
-        step = SessionStep(uid, names, take, self.forms.form, create)
+        waiting = partial(waiting_for, fact=fact, finalizing=last)
+        creates = create or default is not None
+        key = None if once is None else partial(_once, key=once)
+        step = SessionStep(uid, names, take, self.forms.form, creates, waiting, key)
+        outcome: Outcome | None
         outcome, accepted = await self.store.change(step, self._backstage.acceptor, now)
         self._backstage.run([claim for each in accepted for claim in each.claims])
-        return outcome  # type: ignore[no-any-return]
+        return outcome
 
     def _written(self, key: str, due: float, body: Mapping[str, Any]) -> NewEvent:
         """Write an event down: it goes to our own handler alone, and is in no lane."""
         event = Event(TYPE, key=key, context=dict(body))
         return NewEvent(key, self.codec.encode(event), self._details, None, due, self._deliveries)
+
+    def _receipt(self, key: str, now: float, uid: str) -> NewEvent:
+        """Write down that something has happened: an event that goes to nobody."""
+        event = Event(TYPE, key=key, context={"do": "nothing", "uid": uid})
+        return NewEvent(key, self.codec.encode(event), self._details, None, now, ())
 
     def instance_of(self, instance: Instance, session: Session) -> TaskInstance:
         """Give an instance as users see it."""
@@ -214,6 +250,11 @@ class Hub:
             own = self._waiting.get(uid, [])
             if waiting in own:
                 own.remove(waiting)
+
+
+def _once(session: Session, key: str) -> str:
+    """Give the key of an event that says that something has happened to a session."""
+    return f"fire/{session.token}/{key}"
 
 
 def _events_of(

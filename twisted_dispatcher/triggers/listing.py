@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.defer import Deferred
 
 from twisted_dispatcher.triggerrecords import SessionSummary
+from twisted_dispatcher.triggers.expiring import PAGE, forget_old
 from twisted_dispatcher.triggers.hub import Hub
 from twisted_dispatcher.triggers.running import install
-
-# So many sessions are looked at, and deleted, at once.
-PAGE = 200
 
 
 def list_sessions(
@@ -34,7 +32,8 @@ def expire_sessions(dispatcher: Any, older_than: float, prefix: str = "") -> Def
     """
     Delete the sessions to which nothing has happened for some seconds; what goes on is kept.
 
-    Sessions are kept for ever unless somebody calls this, once a day say.
+    Sessions are kept for ever unless somebody calls this, once a day say, or has asked for it with
+    ``install(dispatcher, expire_after=...)``.
 
     :return: a Deferred that fires with their number. Cancelling it stops; what was deleted stays.
     """
@@ -45,7 +44,6 @@ async def _expire(hub: Hub, older_than: float, prefix: str) -> int:
     before = hub.clock.seconds() - older_than
     count, after = 0, ""
     while page := await hub.store.sessions(prefix, after, PAGE):
-        old = [each.uid for each in page if each.changed < before and not each.active]
-        count += sum(await gatherResults([hub.store.forget(uid, before) for uid in old]))
+        count += await forget_old(hub.store, page, before)
         after = page[-1].uid
     return count

@@ -9,16 +9,18 @@ they wait there, and give a Deferred that has fired.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from inspect import isawaitable
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Final, TypeVar
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.threads import blockingCallFromThread
 
 from twisted_dispatcher.durable.keys import due_at
 from twisted_dispatcher.errors import (
+    InvalidKey,
     InvalidSession,
     UnknownInstance,
     UnknownTask,
@@ -28,6 +30,7 @@ from twisted_dispatcher.triggers.configuring import configure
 from twisted_dispatcher.triggers.drawing import graph_of
 from twisted_dispatcher.triggers.explaining import Explanation, explain
 from twisted_dispatcher.triggers.facts import (
+    Configure,
     Fact,
     Fire,
     FireLater,
@@ -43,6 +46,11 @@ from twisted_dispatcher.triggers.instances import TaskInstance
 from twisted_dispatcher.triggers.registries import storage_backends, trigger_managers
 from twisted_dispatcher.triggers.running import inside
 from twisted_dispatcher.triggers.storage import TriggerStorage
+
+# Room for what stands before it in the key of an event.
+LONGEST_FIRE_KEY: Final = 400
+# What may be the first to happen to a session that has a default configuration.
+_BEGINNINGS: Final = (Configure, Fire, FireLater, NoteSession)
 
 T = TypeVar("T")
 
@@ -98,29 +106,41 @@ class TriggerManager:
         trigger_kwargs: Mapping[str, Any] | None = None,
         *,
         at: datetime | float | None = None,
+        key: str | None = None,
     ) -> Deferred[list[TaskInstance]]:
         """
         Fire a trigger.
 
         :param trigger_kwargs: what tasks are given under the trigger's name.
         :param at: when: an aware datetime, or seconds since the epoch; by default now.
-        :return: a Deferred that fires with the instances that are run for it, when that is stored.
-            It fails with `UnknownSession`, `InvalidSession` or `NotEncodable`, and with what
-            `_post_fire` fails with.
+        :param key: in this session it counts once for this key, whichever trigger it is, as long
+            as the dispatcher keeps the keys of events. Who got no answer fires again with it.
+        :return: a Deferred that fires with the instances that are run for it, when that is stored;
+            with none when it had counted before. It fails with `UnknownSession`,
+            `InvalidSession`, `InvalidKey` or `NotEncodable`, and with what `_post_fire` fails
+            with.
         """
-        return self._do(self._fire(trigger_name, trigger_kwargs, at))
+        return self._do(self._fire(trigger_name, trigger_kwargs, at, key))
 
     async def _fire(
-        self, trigger: str, kwargs: Mapping[str, Any] | None, at: datetime | float | None
+        self,
+        trigger: str,
+        kwargs: Mapping[str, Any] | None,
+        at: datetime | float | None,
+        key: str | None,
     ) -> list[TaskInstance]:
         if not isinstance(trigger, str) or not trigger:
             raise InvalidSession(f"a trigger's name is a text that is not empty, not {trigger!r}")
+        if key is not None and not (isinstance(key, str) and 0 < len(key) <= LONGEST_FIRE_KEY):
+            raise InvalidKey(key, LONGEST_FIRE_KEY)
         text = self._hub.text_of(kwargs, "trigger_kwargs")
         fact: Fact = Fire(trigger, text)
         if at is not None:
             now = self._hub.clock.seconds()
             fact = FireLater(uuid.uuid4().hex, trigger, text, max(0.0, due_at(at, now) - now))
-        outcome = await self.change(fact)
+        outcome = await self._change(fact, once=key)
+        if outcome is None:
+            return []
         await self.after(outcome)
         names = outcome.effects.fired[0].scheduled if outcome.effects.fired else ()
         return [self._seen(name, outcome) for name in names]
@@ -294,15 +314,43 @@ class TriggerManager:
 
     async def change(self, fact: Fact, *, create: bool = False) -> Outcome:
         """Let something happen to the session, and take it into the storage."""
-        outcome = await self._hub.change(
+        outcome = await self._change(fact, create=create)
+        assert outcome is not None
+        return outcome
+
+    async def _change(
+        self, fact: Fact, *, create: bool = False, once: str | None = None
+    ) -> Outcome | None:
+        """Do what `change` does, once for a key; None when that was before."""
+        ask = partial(
+            self._hub.change,
             self.storage.uid,
             fact,
             self._types,
             create=create or self._create,
             finalizing=self.finalizing_trigger,
+            once=once,
         )
-        self.storage.take(outcome.session)
+        if not (self.storage.has_default and isinstance(fact, _BEGINNINGS)):
+            outcome = await ask()
+        else:
+            outcome = await self._change_with_default(ask)
+        if outcome is not None:
+            self.storage.take(outcome.session)
         return outcome
+
+    async def _change_with_default(
+        self, ask: Callable[..., Awaitable[Outcome | None]]
+    ) -> Outcome | None:
+        """Change the session; the default is only made where the session turns out to need it."""
+        try:
+            return await ask(default=_want)
+        except _DefaultWanted:
+            default = await self.storage.default_configuration()
+        if not default:
+            return await ask()
+        fact = await configure(self._hub, self.storage.uid, default, self._types)
+        return await ask(default=lambda: fact)
 
     async def after(self, outcome: Outcome) -> None:
         """Call `_post_fire` for every trigger that has fired."""
@@ -345,6 +393,14 @@ class TriggerManager:
         instance = outcome.effects.instance
         assert instance is not None
         return self._hub.instance_of(instance, outcome.session)
+
+
+class _DefaultWanted(Exception):
+    """A session has no tasks."""
+
+
+def _want() -> Configure:
+    raise _DefaultWanted
 
 
 def _name_of(instance: Any) -> str:

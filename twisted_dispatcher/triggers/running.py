@@ -66,13 +66,20 @@ inside: ContextVar[frozenset[str]] = ContextVar("twisted_dispatcher.sessions", d
 _log = Logger()
 
 
-def install(dispatcher: DurableDispatcher) -> Hub:
+def install(dispatcher: DurableDispatcher, *, expire_after: float | None = None) -> Hub:
     """
     Have a dispatcher run the tasks of trigger sessions. Doing it again is harmless.
 
     Whoever makes a storage has done it. A process that only works calls it before `start`.
+
+    :param expire_after: sessions of the store to which nothing has happened for so many seconds
+        are deleted, but for those in which something goes on. By default all are kept.
+    :raises InvalidSession: when that is not a number above 0, or the dispatcher is not durable.
     """
-    return hub_of(dispatcher, _handle)
+    hub = hub_of(dispatcher, _handle)
+    if expire_after is not None:
+        hub.expire(expire_after)
+    return hub
 
 
 async def _handle(hub: Hub, event: Event) -> None:

@@ -7,6 +7,7 @@ pass them on and never look into them.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -29,6 +30,7 @@ class Instance:
     :ivar deaths: how often a worker died while it ran.
     :ivar overdue: whether it was abandoned because its deadline had passed.
     :ivar times: when it was made, changed last, and got each status.
+    :ivar is_counted: whether it is among those of its session that wait, if it does.
     """
 
     task: str
@@ -45,6 +47,7 @@ class Instance:
     logs_resolved: bool = False
     times: Mapping[str, float] = attrs.field(factory=dict)
     metadata: Mapping[str, str] = attrs.field(factory=dict)
+    is_counted: bool = attrs.field(default=True, eq=False)
 
     @property
     def name(self) -> str:
@@ -55,6 +58,11 @@ class Instance:
     def is_resolved(self) -> bool:
         """Whether nothing is left to be done about it."""
         return self.status in RESOLVED
+
+    @property
+    def has(self) -> str:
+        """What has fired of that which it waits for, as a text; see `touching`."""
+        return json.dumps([sorted(self.kwargs), sorted(self.vetoes)])
 
     def is_ready(self, config: TaskConfig) -> bool:
         """Tell whether all that it waits for has fired."""
@@ -110,7 +118,9 @@ class Session:
     :ivar sent: how many fires were handed on to other sessions.
     :ivar heard: by trigger of another session, what of it has arrived.
     :ivar timers: the triggers, and their kwargs, that are to fire later.
-    :ivar instances: those that wait, and those that the fact at hand is about.
+    :ivar instances: those that wait and the fact at hand may change, and those that it is about.
+    :ivar waiting: by task, how many of its instances wait that have the same; see `Instance.has`.
+    :ivar is_marked: whether all that waits is found by that; False in sessions that are older.
     """
 
     uid: str
@@ -126,6 +136,8 @@ class Session:
     heard: Mapping[str, Heard] = attrs.field(factory=dict)
     timers: Mapping[str, tuple[str, str]] = attrs.field(factory=dict)
     instances: Mapping[str, Instance] = attrs.field(factory=dict)
+    waiting: Mapping[str, Mapping[str, int]] = attrs.field(factory=dict)
+    is_marked: bool = True
 
     def with_instances(self, instances: Mapping[str, Instance]) -> Session:
         """Give the session with other instances loaded."""

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from inspect import isawaitable
 from typing import Any
 
+import attrs
 from twisted.internet.defer import Deferred
 
 from twisted_dispatcher.durable.codec import Codec
-from twisted_dispatcher.errors import InvalidSession
+from twisted_dispatcher.errors import InvalidSession, UnknownSession
 from twisted_dispatcher.triggers.configuration import LONGEST_NAME, TaskConfig
+from twisted_dispatcher.triggers.configuring import checked
 from twisted_dispatcher.triggers.hub import Hub
 from twisted_dispatcher.triggers.instances import TaskInstance
 from twisted_dispatcher.triggers.running import install
@@ -57,6 +60,7 @@ class TriggerStorage:
         self.dispatcher = _the_utility() if dispatcher is None else dispatcher
         self.hub: Hub = install(self.dispatcher)
         self._session: Session | None = None
+        self._instances: dict[str, Instance] = {}
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.uid!r}>"
@@ -65,20 +69,53 @@ class TriggerStorage:
         """
         Take a new snapshot, of everything.
 
-        :return: a Deferred that fires with the storage, or fails with `UnknownSession`.
+        :return: a Deferred that fires with the storage. It fails with `UnknownSession`, unless
+            there is a default configuration: that is shown then, and nothing else.
         """
         return Deferred.fromCoroutine(self._load())
 
     async def _load(self) -> TriggerStorage:
-        row, rows = await self.hub.store.session(self.uid)
-        self._session = self.hub.forms.read(row, rows)
+        try:
+            row, rows = await self.hub.store.session(self.uid)
+            session = self.hub.forms.read(row, rows)
+        except UnknownSession:
+            if not self.has_default:
+                raise
+            session = Session(self.uid, "")
+        if self.has_default and not session.config.tasks:
+            tasks = checked(self.hub, self.uid, await self.default_configuration())
+            session = attrs.evolve(session, config=session.config.with_tasks(tasks))
+        self._instances = dict(session.instances)
+        self._session = session
         return self
+
+    def _load_default_configuration(self) -> Any:
+        """
+        Override it: give the configuration of a session that has none. It may be waited for.
+
+        It is stored by the first fire, or with what `update_configuration` adds to it. Such a
+        session is there before anything has happened to it.
+        """
+        return None
+
+    @property
+    def has_default(self) -> bool:
+        """Whether the class has a default configuration."""
+        own = type(self)._load_default_configuration
+        return own is not TriggerStorage._load_default_configuration
+
+    async def default_configuration(self) -> Mapping[str, Any]:
+        """Give the default configuration; an empty one where there is none."""
+        found = self._load_default_configuration()
+        if isawaitable(found):
+            found = await found
+        return {} if found is None else found
 
     def take(self, session: Session) -> None:
         """Take in what is known of the session since something has happened to it."""
-        known = {} if self._session is None else self._session.instances
-        instances: Mapping[str, Instance] = {**known, **session.instances}
-        self._session = session.with_instances(instances)
+        # In place: copying thousands of them would cost more than all the rest.
+        self._instances.update(session.instances)
+        self._session = session.with_instances(self._instances)
 
     # The snapshot
 
@@ -95,7 +132,7 @@ class TriggerStorage:
     @property
     def instances(self) -> dict[str, TaskInstance]:
         """The instances, by name."""
-        return {name: self._seen(each) for name, each in self.session.instances.items()}
+        return {name: self._seen(each) for name, each in list(self.session.instances.items())}
 
     @property
     def latest_kwargs(self) -> Mapping[str, Any]:

@@ -11,19 +11,20 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, Final
 
 import attrs
 from twisted.python.failure import Failure
 
 from twisted_dispatcher.records import NewEvent, Worker
+from twisted_dispatcher.stores.folding import Folding, Lack, foldings
 from twisted_dispatcher.stores.postgresql.accepting import accept_all
 from twisted_dispatcher.stores.postgresql.ledger import Ledger
-from twisted_dispatcher.stores.postgresql.tables import listed, rows
+from twisted_dispatcher.stores.postgresql.tables import EVENT, listed, rows
 from twisted_dispatcher.triggerrecords import (
     WAITING,
     InstanceRow,
-    SessionChange,
     SessionRow,
     SessionStep,
 )
@@ -33,7 +34,7 @@ StepRequest = tuple[SessionStep, Worker, float]
 
 SESSION: Final = "twisted_dispatcher_session"
 INSTANCE: Final = "twisted_dispatcher_instance"
-COLUMNS: Final = "name, task, number, status, live, body"
+COLUMNS: Final = "name, task, number, status, live, body, mark"
 
 _LOCK: Final = f"""
     SELECT uid, id, config, state, version FROM {SESSION}
@@ -41,13 +42,19 @@ _LOCK: Final = f"""
 _MAKE: Final = f"""
     INSERT INTO {SESSION} (uid) SELECT unnest(%s::text[]) ON CONFLICT (uid) DO NOTHING"""
 _UNMAKE: Final = f"DELETE FROM {SESSION} WHERE id = ANY(%s::bigint[]) AND version = 0"
-_WAITING: Final = f"""
-    SELECT session_id, {COLUMNS} FROM {INSTANCE}
-    WHERE session_id = ANY(%s::bigint[]) AND live = {WAITING}"""
-_NAMED: Final = f"""
-    SELECT i.session_id, i.name, i.task, i.number, i.status, i.live, i.body
-    FROM json_to_recordset(%s::json) AS wanted (session_id bigint, name text)
-    JOIN {INSTANCE} i ON i.session_id = wanted.session_id AND i.name = wanted.name"""
+# The planner takes an index for each of those that are wanted, however few rows it thinks there
+# are: whichever of the two is not wanted is NULL, which finds nothing.
+_INSTANCES: Final = f"""
+    SELECT wanted.session_id, i.* FROM json_to_recordset(%s::json) AS wanted (
+        session_id bigint, task text, mark text, name text)
+    CROSS JOIN LATERAL (
+        SELECT {COLUMNS} FROM {INSTANCE} WHERE session_id = wanted.session_id
+            AND live = {WAITING} AND task = wanted.task AND mark = wanted.mark
+        UNION ALL
+        SELECT {COLUMNS} FROM {INSTANCE} WHERE session_id = wanted.session_id
+            AND name = wanted.name
+    ) i"""
+_KNOWN: Final = f"SELECT key FROM {EVENT} WHERE key = ANY(%s::text[])"
 _CHANGE: Final = f"""
     UPDATE {SESSION} s SET config = coalesce(new.config, s.config),
         state = coalesce(new.state, s.state), version = s.version + 1, changed = new.changed
@@ -57,104 +64,91 @@ _CHANGE: Final = f"""
 _PUT: Final = f"""
     INSERT INTO {INSTANCE} (session_id, {COLUMNS})
     SELECT session_id, {COLUMNS} FROM json_to_recordset(%s::json) AS new (
-        session_id bigint, name text, task text, number int, status text, live int, body text)
+        session_id bigint, name text, task text, number int, status text, live int, body text,
+        mark text)
     ON CONFLICT (session_id, name)
-    DO UPDATE SET status = excluded.status, live = excluded.live, body = excluded.body"""
-
-
-@attrs.define
-class _Loaded:
-    """A session that steps are taken in; its id is None where there is not even a row."""
-
-    id: int | None = None
-    row: SessionRow | None = None
-    instances: dict[str, InstanceRow] = attrs.field(factory=dict)
-    steps: list[int] = attrs.field(factory=list)
-    before: Any = None
-    now: Any = None
+    DO UPDATE SET status = excluded.status, live = excluded.live, body = excluded.body,
+        mark = excluded.mark"""
 
 
 def change_all(ledger: Ledger, requests: Sequence[StepRequest]) -> list[Any]:
     """Take the steps of some calls of `ITriggerStore.change`."""
-    sessions: dict[str, _Loaded] = defaultdict(_Loaded)
-    for place, (step, _, _) in enumerate(requests):
-        sessions[step.uid].steps.append(place)
-    _load(ledger, requests, sessions)
+    sessions = foldings(requests)
+    _load(ledger, sessions)
+    known = _known(ledger, sessions)
     answers: list[Any] = [None] * len(requests)
     events: list[tuple[int, Sequence[NewEvent]]] = []
     for session in sessions.values():
-        events += _fold(session, requests, answers)
+        events += session.take(answers, known, partial(_load_more, ledger))
     _write(ledger, requests, sessions)
     return _accepted(ledger, requests, answers, events)
 
 
-def _load(ledger: Ledger, requests: Sequence[StepRequest], sessions: dict[str, _Loaded]) -> None:
-    """Lock and read the sessions, and the instances that steps may need."""
+def _load(ledger: Ledger, sessions: dict[str, Folding]) -> None:
+    """Lock and read the sessions, and the instances that steps need."""
     _lock(ledger, sorted(sessions), sessions)
     missing = sorted(
         uid
         for uid, session in sessions.items()
-        if session.id is None and any(requests[place][0].creates for place in session.steps)
+        if session.id is None and any(step.creates for _, step in session.steps)
     )
     if missing:
         ledger.write("make sessions", _MAKE, (missing,))
         _lock(ledger, missing, sessions)
-    by_id = {each.id: each for each in sessions.values() if each.row is not None}
-    if not by_id:
-        return
-    ids = listed(each for each in by_id if each is not None)
-    wanted = [
-        {"session_id": session.id, "name": name}
-        for session in by_id.values()
-        for name in {name for place in session.steps for name in requests[place][0].instances}
-    ]
-    found = ledger.read(_WAITING, (ids,))
-    if wanted:
-        found += ledger.read(_NAMED, (rows(wanted),))
-    for session_id, *columns in found:
-        row = InstanceRow(*columns)
-        by_id[session_id].instances[row.name] = row
+    wanted: list[dict[str, Any]] = []
+    for session in sessions.values():
+        wanted += _wanted(session, session.lack())
+    found: dict[int, list[InstanceRow]] = defaultdict(list)
+    for session_id, row in _instances(ledger, wanted):
+        found[session_id].append(row)
+    for session in sessions.values():
+        if session.id in found:
+            session.join(found[session.id])
 
 
-def _lock(ledger: Ledger, uids: list[str], sessions: dict[str, _Loaded]) -> None:
+def _lock(ledger: Ledger, uids: list[str], sessions: dict[str, Folding]) -> None:
     for uid, session_id, config, state, version in ledger.read(_LOCK, (uids,)):
         sessions[uid].id = session_id
         if version:
-            sessions[uid].row = SessionRow(uid, config, state)
+            sessions[uid].read(SessionRow(uid, config, state))
 
 
-def _fold(
-    session: _Loaded, requests: Sequence[StepRequest], answers: list[Any]
-) -> list[tuple[int, Sequence[NewEvent]]]:
-    """Take the steps of one session, one after another; give the events of each."""
-    form = requests[session.steps[0]][0].form
-    if session.row is not None:
-        session.before = session.now = form.read(session.row, list(session.instances.values()))
-    events: list[tuple[int, Sequence[NewEvent]]] = []
-    for place in session.steps:
-        try:
-            after, own, answers[place] = requests[place][0].take(session.now)
-        except Exception:
-            answers[place] = Failure()
-            continue
-        if after is not None:
-            session.now = after
-        events.append((place, own))
-    return events
+def _load_more(ledger: Ledger, session: Folding, lack: Lack) -> list[InstanceRow]:
+    return [row for _, row in _instances(ledger, _wanted(session, lack))]
 
 
-def _write(ledger: Ledger, requests: Sequence[StepRequest], sessions: dict[str, _Loaded]) -> None:
+def _wanted(session: Folding, lack: Lack) -> list[dict[str, Any]]:
+    return [
+        *({"session_id": session.id, "task": task, "mark": mark} for task, mark in lack.waiting),
+        *({"session_id": session.id, "name": name} for name in lack.names),
+    ]
+
+
+def _instances(ledger: Ledger, wanted: list[dict[str, Any]]) -> list[tuple[int, InstanceRow]]:
+    if not wanted:
+        return []
+    found = ledger.read(_INSTANCES, (rows(wanted),))
+    return [(session_id, InstanceRow(*columns)) for session_id, *columns in found]
+
+
+def _known(ledger: Ledger, sessions: dict[str, Folding]) -> set[str]:
+    """Give the keys of those steps that were taken before; the sessions are locked."""
+    keys = {key for session in sessions.values() for key in session.once_keys()}
+    return {key for (key,) in ledger.read(_KNOWN, (sorted(keys),))} if keys else set()
+
+
+def _write(ledger: Ledger, requests: Sequence[StepRequest], sessions: dict[str, Folding]) -> None:
     changed: list[dict[str, Any]] = []
     put: list[dict[str, Any]] = []
     unmade: list[int] = []
     for session in sessions.values():
-        if session.now is not session.before and session.id is not None:
-            step, _, now = requests[session.steps[-1]]
-            change: SessionChange = step.form.changes(session.before, session.now)
+        change = None if session.id is None else session.change()
+        if change is not None:
+            now = requests[session.steps[-1][0]][2]
             row = {"config": change.config, "state": change.state, "changed": now}
             changed.append({"id": session.id, **row})
             put += [{"session_id": session.id, **attrs.asdict(each)} for each in change.instances]
-        elif session.id is not None and session.row is None:
+        elif session.id is not None and session.before is None:
             unmade.append(session.id)
     if changed:
         ledger.write("change sessions", _CHANGE, (rows(changed),))

@@ -2,28 +2,38 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
-import attrs
 from twisted.python.failure import Failure
 
 from twisted_dispatcher.records import NewEvent, Worker
+from twisted_dispatcher.stores.folding import Folding, Lack, foldings
 from twisted_dispatcher.stores.sqlite.accepting import accept_all
 from twisted_dispatcher.stores.sqlite.ledger import Ledger
-from twisted_dispatcher.triggerrecords import WAITING, InstanceRow, SessionRow, SessionStep
+from twisted_dispatcher.stores.sqlite.tables import EVENT
+from twisted_dispatcher.triggerrecords import (
+    WAITING,
+    InstanceRow,
+    SessionChange,
+    SessionRow,
+    SessionStep,
+)
 
 # A step, who is to run what it accepts, and when.
 StepRequest = tuple[SessionStep, Worker, float]
 
 SESSION = "twisted_dispatcher_session"
 INSTANCE = "twisted_dispatcher_instance"
-COLUMNS = "name, task, number, status, live, body"
+COLUMNS = "name, task, number, status, live, body, mark"
 
 _FIND = f"SELECT id, config, state, version FROM {SESSION} WHERE uid = ?"
-_WAITING = f"SELECT {COLUMNS} FROM {INSTANCE} WHERE session_id = ? AND live = {WAITING}"
+_WAITING = f"""
+    SELECT {COLUMNS} FROM {INSTANCE}
+    WHERE session_id = ? AND live = {WAITING} AND task = ? AND mark = ?"""
 _NAMED = f"SELECT {COLUMNS} FROM {INSTANCE} WHERE session_id = ? AND name = ?"
+_KNOWN = f"SELECT 1 FROM {EVENT} WHERE key = ?"
 _MAKE = f"""
     INSERT INTO {SESSION} (id, uid, config, state, version, writer, changed)
     VALUES (?, ?, ?, ?, 1, ?, ?)"""
@@ -33,23 +43,14 @@ _CHANGE = f"""
         version = ?, writer = ?, changed = ?
     WHERE id = ?"""
 _PUT = f"""
-    INSERT INTO {INSTANCE} (session_id, name, task, number, status, live, body)
-    VALUES (?, ?, ?, ?, ?, ?, ?)
+    INSERT INTO {INSTANCE} (session_id, name, task, number, status, live, body, mark)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (session_id, name)
-    DO UPDATE SET status = excluded.status, live = excluded.live, body = excluded.body"""
+    DO UPDATE SET status = excluded.status, live = excluded.live, body = excluded.body,
+        mark = excluded.mark"""
 # Somebody else may have changed the session since.
 _IS_CHANGED = f"""
     SELECT 1 FROM {SESSION} WHERE id = ? AND (version > ? OR (version = ? AND writer = ?))"""
-
-
-@attrs.define
-class _Loaded:
-    """A session that steps are taken in; its id is None while it is not stored."""
-
-    id: int | None
-    version: int
-    before: Any
-    now: Any
 
 
 class Changer:
@@ -61,25 +62,16 @@ class Changer:
 
     def change_all(self, ledger: Ledger, requests: Sequence[StepRequest]) -> list[Any]:
         """Take the steps of some calls of `ITriggerStore.change`."""
-        by_uid: dict[str, list[int]] = defaultdict(list)
-        for place, (step, _, _) in enumerate(requests):
-            by_uid[step.uid].append(place)
         answers: list[Any] = [None] * len(requests)
         events: list[tuple[int, Sequence[NewEvent]]] = []
-        for uid, places in by_uid.items():
-            steps = [requests[place][0] for place in places]
-            loaded = self._load(ledger, uid, steps)
-            for place, step in zip(places, steps):
-                try:
-                    after, own, answers[place] = step.take(loaded.now)
-                except Exception:
-                    answers[place] = Failure()
-                    continue
-                if after is not None:
-                    loaded.now = after
-                events.append((place, own))
-            if loaded.now is not loaded.before:
-                self._write(ledger, uid, steps[0], loaded, requests[places[-1]][2])
+        for uid, session in foldings(requests).items():
+            version = _load(ledger, uid, session)
+            known = {key for key in session.once_keys() if ledger.read(_KNOWN, (key,))}
+            events += session.take(answers, known, partial(_instances, ledger))
+            change = session.change()
+            if change is not None:
+                now = requests[session.steps[-1][0]][2]
+                self._write(ledger, uid, session, change, version + 1, now)
         return self._accepted(ledger, requests, answers, events)
 
     def _accepted(
@@ -100,31 +92,43 @@ class Changer:
             for place, answer in enumerate(answers)
         ]
 
-    def _load(self, ledger: Ledger, uid: str, steps: Sequence[SessionStep]) -> _Loaded:
-        found = ledger.read(_FIND, (uid,))
-        if not found:
-            return _Loaded(None, 0, None, None)
-        ((session_id, config, state, version),) = found
-        rows = [InstanceRow(*row) for row in ledger.read(_WAITING, (session_id,))]
-        there = {row.name for row in rows}
-        for name in {name for step in steps for name in step.instances} - there:
-            rows += [InstanceRow(*row) for row in ledger.read(_NAMED, (session_id, name))]
-        session = steps[0].form.read(SessionRow(uid, config, state), rows)
-        return _Loaded(session_id, version, session, session)
-
     def _write(
-        self, ledger: Ledger, uid: str, step: SessionStep, loaded: _Loaded, now: float
+        self,
+        ledger: Ledger,
+        uid: str,
+        session: Folding,
+        change: SessionChange,
+        version: int,
+        now: float,
     ) -> None:
-        change = step.form.changes(loaded.before, loaded.now)
-        version = loaded.version + 1
-        if loaded.id is None:
-            ((loaded.id,),) = ledger.read(_NEXT_ID)
-            row = (loaded.id, uid, change.config or "", change.state or "", self._writer, now)
+        if session.id is None:
+            ((session.id,),) = ledger.read(_NEXT_ID)
+            row = (session.id, uid, change.config or "", change.state or "", self._writer, now)
             ledger.write("make session", _MAKE, row)
         else:
-            changed = (change.config, change.state, version, self._writer, now, loaded.id)
+            changed = (change.config, change.state, version, self._writer, now, session.id)
             ledger.write("change session", _CHANGE, changed)
         for each in change.instances:
-            columns = (each.name, each.task, each.number, each.status, each.live, each.body)
-            ledger.write("put instance", _PUT, (loaded.id, *columns))
-        ledger.witness = (_IS_CHANGED, (loaded.id, version, version, self._writer))
+            columns = (each.name, each.task, each.number, each.status, each.live)
+            ledger.write("put instance", _PUT, (session.id, *columns, each.body, each.mark))
+        ledger.witness = (_IS_CHANGED, (session.id, version, version, self._writer))
+
+
+def _load(ledger: Ledger, uid: str, session: Folding) -> int:
+    """Read a session, and the instances that its steps need; give its version."""
+    found = ledger.read(_FIND, (uid,))
+    if not found:
+        return 0
+    ((session.id, config, state, version),) = found
+    session.read(SessionRow(uid, config, state))
+    session.join(_instances(ledger, session, session.lack()))
+    return int(version)
+
+
+def _instances(ledger: Ledger, session: Folding, lack: Lack) -> list[InstanceRow]:
+    found: list[Any] = []
+    for task, mark in lack.waiting:
+        found += ledger.read(_WAITING, (session.id, task, mark))
+    for name in lack.names:
+        found += ledger.read(_NAMED, (session.id, name))
+    return list({row[0]: InstanceRow(*row) for row in found}.values())
