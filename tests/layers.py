@@ -13,7 +13,7 @@ Only what happens while a module is being imported is asked by `eager_imports_of
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path, PurePosixPath
 
@@ -189,6 +189,12 @@ def shared(sources: Sources, names: frozenset[str]) -> list[str]:
         f"{name} is imported by {', '.join(sorted(paths))}; let one module import it, and the "
         f"others that one"
         for name, paths in sorted(importers.items())
-        if len({PurePosixPath(path).parent for path in paths}) > 1
-        or (len(paths) > 1 and any(len(PurePosixPath(path).parts) <= 2 for path in paths))
+        if len(paths) > 1 and not _are_of_one_package(paths)
     ]
+
+
+def _are_of_one_package(paths: Iterable[str]) -> bool:
+    """Tell whether modules are those of one package within the whole, and of those in it."""
+    packages = {PurePosixPath(path).parent for path in paths}
+    outermost = min(packages, key=lambda each: len(each.parts))
+    return len(outermost.parts) > 1 and all(each.is_relative_to(outermost) for each in packages)

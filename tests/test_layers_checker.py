@@ -179,6 +179,18 @@ class ForeignImportTests(SynchronousTestCase):
 
         self.assertEqual([], shared(house, frozenset({"rich"})))
 
+    def test_importing_package(self) -> None:
+        """A package imported by the modules of one package is fine, also by those deeper in it."""
+        house = {"h/a/one.py": "import rich", "h/a/b/two.py": "import rich", "h/c/three.py": ""}
+
+        self.assertEqual([], shared(house, frozenset({"rich"})))
+
+    def test_importing_packages(self) -> None:
+        """A package imported by the modules of two packages has too many importers."""
+        house = {"h/a/one.py": "import rich", "h/c/two.py": "import rich"}
+
+        self.assertEqual(1, len(shared(house, frozenset({"rich"}))))
+
     def test_deferred_marks(self) -> None:
         """An import tells whether importing its module runs it."""
         module = modules_of({"h/a.py": "import x\ndef f():\n    import y"})["h.a"]
