@@ -19,9 +19,13 @@ from twisted_dispatcher.records import Accepted, Claim, NewEvent
 Pairs = tuple[tuple[str, str], ...]
 
 
+# Kept, since making one costs more than most of what it writes.
+_compact = json.JSONEncoder(separators=(",", ":")).encode
+
+
 def hash_of(*parts: object) -> bytes:
     """Give 16 bytes that stand for a text, or for a series of texts, in an index."""
-    text = json.dumps(parts, separators=(",", ":"))
+    text = _compact(parts)
     return blake2b(text.encode("ascii"), digest_size=16).digest()
 
 
@@ -52,6 +56,11 @@ class NewChain:
     def set_hash(self) -> bytes:
         """What it is found by when exactly its resources are given."""
         return hash_of(self.chain_type, self.pairs)
+
+    @property
+    def pairs_text(self) -> str:
+        """Its resources, as JSON text."""
+        return _compact(self.pairs)
 
 
 @attrs.frozen
@@ -159,6 +168,32 @@ class Move:
     locked_until: float
     signals: tuple[str, ...]
     event: NewEvent
+
+
+def moved_chain(before: StoredChain, move: Move, now: float) -> StoredChain:
+    """Give a chain as it stands after a transition."""
+    # Written out, since `attrs.evolve` takes several times as long, and there is one for each.
+    return StoredChain(
+        id=before.id,
+        chain_type=before.chain_type,
+        state=move.state,
+        version=move.version + 1,
+        pairs=before.pairs,
+        definition=before.definition,
+        next_update=move.next_update,
+        due=move.due,
+        disabled=before.disabled,
+        ended=move.ended,
+        locked_until=move.locked_until,
+        fence=before.fence,
+        failures=0,
+        parked=False,
+        error=None,
+        refusals=before.refusals,
+        tried=before.tried,
+        created=before.created,
+        entered=now,
+    )
 
 
 @attrs.frozen

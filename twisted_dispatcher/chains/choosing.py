@@ -10,7 +10,7 @@ import attrs
 from twisted_dispatcher.chainrecords import StoredChain
 from twisted_dispatcher.chains.chain import Chain
 from twisted_dispatcher.chains.configuration import Configuration
-from twisted_dispatcher.chains.rules import Wait, judge
+from twisted_dispatcher.chains.rules import NOTHING, Wait, judge
 from twisted_dispatcher.chains.states import DONE
 from twisted_dispatcher.chains.times import moment_after
 from twisted_dispatcher.chains.transition import Transition
@@ -111,6 +111,8 @@ def wait_of(transition: Transition, entered: float) -> Wait:
     """
     not_before, give_up = transition.not_before, transition.give_up_after
     wait_for = transition.wait_for
+    if wait_for == () and not_before is None and give_up is None:
+        return NOTHING
     if not isinstance(wait_for, (str, tuple, list)):
         raise InvalidTransition(
             f"{transition.name}.wait_for is the name of a signal or a tuple of names, not "

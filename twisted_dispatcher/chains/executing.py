@@ -20,7 +20,7 @@ import attrs
 from twisted.internet.defer import CancelledError
 from twisted.logger import Logger
 
-from twisted_dispatcher.chainrecords import LockedChain, Move, Moved, Release
+from twisted_dispatcher.chainrecords import LockedChain, Move, Moved, Release, moved_chain
 from twisted_dispatcher.chains import rules
 from twisted_dispatcher.chains.calling import Order, call, call_within, give_context
 from twisted_dispatcher.chains.calling import is_exactly_once as calls_exactly_once
@@ -236,20 +236,7 @@ class Executor:
         run.made.append(transition)
         for name in move.signals:
             run.signals.pop(name, None)
-        stored = attrs.evolve(
-            run.chain.stored,
-            state=move.state,
-            version=move.version + 1,
-            next_update=move.next_update,
-            due=move.due,
-            ended=move.ended,
-            locked_until=move.locked_until,
-            entered=self._backstage.now(),
-            failures=0,
-            parked=False,
-            error=None,
-        )
-        run.chain.see(stored)
+        run.chain.see(moved_chain(run.chain.stored, move, self._backstage.now()))
         if not move.locked_until:
             # Whoever is told of the new state may execute it at once.
             run.is_held = False

@@ -57,6 +57,10 @@ class Wait:
     signals: tuple[str, ...] = ()
 
 
+# For a transition that waits for nothing, as most do.
+NOTHING: Final = Wait()
+
+
 @attrs.frozen
 class Verdict:
     """
@@ -79,6 +83,8 @@ GO: Final = Verdict(is_over=True)
 
 def judge(wait: Wait, arrived: Collection[str], now: float) -> Verdict:
     """Tell whether what a transition waits for is there."""
+    if wait is NOTHING:
+        return GO
     if wait.give_up is not None and wait.give_up <= now:
         return Verdict(gives_up=True, reason=f"was given up at {utc(wait.give_up)}")
     looks = [each for each in (wait.not_before, wait.give_up) if each is not None and each > now]
@@ -88,7 +94,7 @@ def judge(wait: Wait, arrived: Collection[str], now: float) -> Verdict:
     missing = [name for name in wait.signals if name not in arrived]
     if missing:
         return Verdict(reason=f"waits for {', '.join(map(repr, missing))}", look=look)
-    return attrs.evolve(GO, look=look)
+    return GO if look is None else Verdict(is_over=True, look=look)
 
 
 # When the schedule looks again

@@ -31,9 +31,21 @@ from twisted_dispatcher.stores.postgresql.tables import (
     rows,
 )
 
-# A worker that is not there, and one that others are just making known, is held by its new row.
-_STORE: Final = f"""
-    {marked()}, base AS MATERIALIZED (
+# What the parameter of events has of each.
+COLUMNS: Final = """
+    place int, key text, body text, details text, due float8, first int, last int"""
+
+
+def storing(given: str) -> str:
+    """
+    Give the end of a statement that stores events; its parameters are those of `AcceptMessage`.
+
+    :param given: from where `COLUMNS` are taken.
+    """
+    # A worker that is not there, and one that others are just making known, is held by its new
+    # row.
+    return f"""
+    base AS MATERIALIZED (
         SELECT {RESERVE}('{EVENT_ID}', $3::bigint) AS event,
             {RESERVE}('{DELIVERY_ID}', $4::bigint) AS delivery
         FROM marked
@@ -41,8 +53,7 @@ _STORE: Final = f"""
         INSERT INTO {EVENT} (id, key, body, details, accepted, due, first_delivery, last_delivery)
         SELECT base.event + place, key, body, details, $5::float8, due,
             base.delivery + first, base.delivery + last
-        FROM base, json_to_recordset($6::json) AS new (
-            place int, key text, body text, details text, due float8, first int, last int)
+        FROM base, {given}
         ON CONFLICT (key) DO NOTHING
         RETURNING id, due, first_delivery, last_delivery
     ), opened AS (
@@ -75,6 +86,9 @@ _STORE: Final = f"""
             FROM json_to_recordset($6::json) AS new (key text) JOIN {EVENT} e ON e.key = new.key
         ) END
     FROM base"""
+
+
+_STORE: Final = f"{marked()}, {storing(f'json_to_recordset($6::json) AS new ({COLUMNS})')}"
 _RECALL: Final = f"""
     SELECT key, id, first_delivery, {WRITTEN} FROM {EVENT} WHERE key = ANY(%(keys)s)"""
 
@@ -101,7 +115,11 @@ class AcceptMessage:
     step: ClassVar[str] = "accept"
     sql: ClassVar[str] = _STORE
 
-    def __init__(self, requests: Sequence[AcceptRequest]) -> None:
+    def __init__(
+        self, requests: Sequence[AcceptRequest], more: Sequence[dict[str, Any]] | None = None
+    ) -> None:
+        """:param more: what the statement is to know of each event, beyond `COLUMNS`."""
+        self._more = more
         self._events = [request[0] for request in requests]
         self._firsts: list[int] = []
         self._news: set[str] = set()
@@ -135,7 +153,7 @@ class AcceptMessage:
 
     def _row(self, place: int) -> dict[str, Any]:
         event, first = self._events[place], self._firsts[place]
-        return {
+        row = {
             "place": place,
             "key": event.key,
             "body": event.body,
@@ -144,6 +162,7 @@ class AcceptMessage:
             "first": first,
             "last": first + len(event.deliveries or ()) - 1,
         }
+        return row if self._more is None else {**row, **self._more[place]}
 
     def read(self, found: Sequence[Sequence[bytes | None]]) -> Done:
         ((event, delivery, stored, ids),) = found

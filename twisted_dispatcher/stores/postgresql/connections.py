@@ -38,10 +38,11 @@ _SETTINGS: Final = """
         set_config('synchronous_commit', CASE current_setting('synchronous_commit')
             WHEN 'off' THEN 'on' ELSE current_setting('synchronous_commit') END, false)"""
 # There plans are made but once, and who has to wait for others leaves the connection to the next:
-# a thread waits.
+# a thread waits. Numbers are written so that they are what they were.
 _ON_THE_REACTOR: Final = """
     SELECT set_config('plan_cache_mode', 'force_generic_plan', false),
-        set_config('lock_timeout', '500ms', false)"""
+        set_config('lock_timeout', '500ms', false),
+        set_config('extra_float_digits', '1', false)"""
 # The planner is the handler's own while the connection is lent.
 _PLANNER: Final = "; ".join(
     f"SET LOCAL enable_{each} = {{0}}" for each in ("seqscan", "hashjoin", "mergejoin")

@@ -19,13 +19,14 @@ from twisted_dispatcher.stores.postgresql.marks import MARK
 LEFT: Final = object()
 
 
-def marked(condition: str = "") -> str:
+def marked(condition: str = "", looking: str = "") -> str:
     """
     Give what every message begins with; without its mark it does nothing.
 
     :param condition: a WHERE clause, of when there is something to do.
+    :param looking: queries before it, of which the condition knows, each with a comma behind it.
     """
-    return f"WITH marked AS ({MARK.format('$1', '$2', condition)} RETURNING 1)"
+    return f"WITH {looking} marked AS ({MARK.format('$1', '$2', condition)} RETURNING 1)"
 
 
 @attrs.frozen

@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from twisted_dispatcher.errors import PayloadGone, StoreClosed, UnknownDelivery, WrongStatus
+from twisted_dispatcher.errors import StoreClosed
 from twisted_dispatcher.interfaces import IAnsweringStore
 from twisted_dispatcher.records import (
     Accepted,
@@ -26,11 +26,9 @@ from twisted_dispatcher.records import (
     Unplanned,
     Worker,
 )
-from twisted_dispatcher.stores.gathering import Work
-from twisted_dispatcher.stores.postgresql import claiming, mending, reading, retention
+from twisted_dispatcher.stores.postgresql import chains, claiming, mending, reading, retention
 from twisted_dispatcher.stores.postgresql.accepting import accept_all, accept_each, plan
 from twisted_dispatcher.stores.postgresql.accepting_one import AcceptMessage
-from twisted_dispatcher.stores.postgresql.chains import PostgreSQLChains
 from twisted_dispatcher.stores.postgresql.complaints import complain
 from twisted_dispatcher.stores.postgresql.connections import (
     StoreConnection,
@@ -47,11 +45,10 @@ from twisted_dispatcher.stores.postgresql.office import THREADS, Desk, Office
 from twisted_dispatcher.stores.postgresql.opening import prepare_tables
 from twisted_dispatcher.stores.postgresql.settling import settle_all, settle_each
 from twisted_dispatcher.stores.postgresql.settling_one import SettleMessage
+from twisted_dispatcher.stores.postgresql.single import reads, writing
 from twisted_dispatcher.stores.postgresql.transacting import transact
 from twisted_dispatcher.stores.postgresql.triggers import PostgreSQLTriggers
 
-# Misuse that is found before anything is written: it harms nobody who is in the same group.
-_REFUSED = (UnknownDelivery, WrongStatus, PayloadGone)
 # For so many seconds a server that is away is waited for.
 PATIENCE: Final = 10.0
 
@@ -64,21 +61,6 @@ def open_postgresql(url: str, *, migrate: bool = True, reactor: Any = None) -> P
         prepare_tables(connection, without_password(url), name, migrate=migrate)
         channel = channel_of(connection)
     return PostgreSQLStore(conninfo, name, channel, reactor)
-
-
-def _each(do: Callable[..., Any]) -> Work:
-    """Make the work of requests that are done one after another."""
-
-    def work(ledger: Ledger, requests: Sequence[Any]) -> list[Any]:
-        results = []
-        for request in requests:
-            try:
-                results.append(do(ledger, *request))
-            except _REFUSED:
-                results.append(Failure())
-        return results
-
-    return work
 
 
 def _listed(outcome: Any) -> list[Any]:
@@ -96,44 +78,38 @@ def _notify(ledger: Ledger, channel: str, message: str) -> None:
     ledger.read(sql, (channel, message))
 
 
-def _reading(do: Callable[..., Any]) -> Desk:
-    return Desk(_each(do), at_once=2, reads=True)
-
-
-def _writing(do: Callable[..., Any], **options: Any) -> Desk:
-    return Desk(_each(do), **options)
-
-
 # Most events are accepted and settled here: by one statement each group, without a thread.
 _ACCEPT_ONE: Final = Desk(accept_each, at_once=2, message=AcceptMessage)
 _SETTLE_ONE: Final = Desk(settle_each, at_once=2, message=SettleMessage)
-_MESSAGES: Final = {each.name: each.sql for each in (AcceptMessage, SettleMessage)}
+_MESSAGES: Final = {
+    each.name: each.sql for each in (AcceptMessage, SettleMessage, *chains.MESSAGES)
+}
 
 _ACCEPT: Final = Desk(accept_all, at_once=2)
 # The events of a lane are accepted in the order in which they were given.
 _ACCEPT_IN_ORDER: Final = Desk(accept_all)
 _SETTLE: Final = Desk(settle_all, at_once=2)
-_PLAN: Final = _writing(plan)
-_CLAIM: Final = _writing(claiming.claim, marked=False)
+_PLAN: Final = writing(plan)
+_CLAIM: Final = writing(claiming.claim, marked=False)
 # A handler's work can take its time: it leaves a thread to the others.
-_TRANSACT: Final = _writing(transact, at_once=THREADS - 1, once=True, largest=1)
-_HEARTBEAT: Final = _writing(claiming.heartbeat)
-_RELEASE_DEAD: Final = _writing(claiming.release_dead, marked=False)
-_REPLAY: Final = _writing(mending.replay)
-_SKIP: Final = _writing(mending.skip)
-_PURGE: Final = _writing(retention.purge, marked=False)
+_TRANSACT: Final = writing(transact, at_once=THREADS - 1, once=True, largest=1)
+_HEARTBEAT: Final = writing(claiming.heartbeat)
+_RELEASE_DEAD: Final = writing(claiming.release_dead, marked=False)
+_REPLAY: Final = writing(mending.replay)
+_SKIP: Final = writing(mending.skip)
+_PURGE: Final = writing(retention.purge, marked=False)
 
-_DELIVERY: Final = _reading(reading.delivery)
-_DELIVERIES: Final = _reading(reading.deliveries)
-_DELIVERIES_OF: Final = _reading(reading.deliveries_of)
-_BODY_OF: Final = _reading(reading.body_of)
-_EVENTS: Final = _reading(reading.events)
-_SETTLED: Final = _reading(reading.settled)
-_COUNTS: Final = _reading(reading.counts)
-_UNPLANNED: Final = _reading(reading.unplanned)
-_NEXT_DUE: Final = _reading(reading.next_due)
-_ORPHANS: Final = _reading(reading.orphans)
-_NOTIFY: Final = _reading(_notify)
+_DELIVERY: Final = reads(reading.delivery)
+_DELIVERIES: Final = reads(reading.deliveries)
+_DELIVERIES_OF: Final = reads(reading.deliveries_of)
+_BODY_OF: Final = reads(reading.body_of)
+_EVENTS: Final = reads(reading.events)
+_SETTLED: Final = reads(reading.settled)
+_COUNTS: Final = reads(reading.counts)
+_UNPLANNED: Final = reads(reading.unplanned)
+_NEXT_DUE: Final = reads(reading.next_due)
+_ORPHANS: Final = reads(reading.orphans)
+_NOTIFY: Final = reads(_notify)
 
 
 @implementer(IAnsweringStore)
@@ -166,7 +142,7 @@ class PostgreSQLStore:
             *(lambda: StoreClosed(self._name), self._tell),
         )
         self._listeners = Listeners(self._crew, self._connect, self._notify)
-        self.chains = PostgreSQLChains(self._crew)
+        self.chains = chains.PostgreSQLChains(self._crew)
         self.triggers = PostgreSQLTriggers(self._crew)
         self._walks = retention.Walks()
         self._closing: Deferred[None] | None = None

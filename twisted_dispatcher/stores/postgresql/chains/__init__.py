@@ -1,5 +1,5 @@
 """Chains in PostgreSQL; see `twisted_dispatcher.chainstore.IChainStore`."""
 
-from twisted_dispatcher.stores.postgresql.chains.store import PostgreSQLChains
+from twisted_dispatcher.stores.postgresql.chains.store import MESSAGES, PostgreSQLChains
 
-__all__ = ["PostgreSQLChains"]
+__all__ = ["MESSAGES", "PostgreSQLChains"]

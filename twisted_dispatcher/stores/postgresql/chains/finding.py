@@ -7,7 +7,6 @@ function in ``0002_chains.sql``.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -29,39 +28,57 @@ FindRequest = tuple[NewChain, bool, float]
 MOST_LISTED: Final = 10
 
 # Chains that have more are looked for only where there is none that has exactly this.
-_LOOK: Final = f"""
-    WITH wanted AS MATERIALIZED (
-        SELECT place, pairs, (SELECT c.number FROM {CHAIN} c
-            WHERE c.set_hash = decode(wanted.hash, 'hex')) AS exact
-        FROM json_to_recordset(%s::json) AS wanted (place int, hash text, pairs text[])
-    )
-    SELECT wanted.place, {COLUMNS}
-    FROM wanted CROSS JOIN LATERAL unnest(CASE
+WANTED: Final = f"""
+    wanted.hash, wanted.pairs, (
+        SELECT c.number FROM {CHAIN} c WHERE c.set_hash = decode(wanted.hash, 'hex')) AS exact"""
+FOUND: Final = f"""
+    wanted CROSS JOIN LATERAL unnest(CASE
         WHEN wanted.exact IS NOT NULL THEN ARRAY[wanted.exact]
         WHEN wanted.pairs IS NOT NULL THEN {CHAINS_WITH}(
             ARRAY(SELECT decode(pair, 'hex') FROM unnest(wanted.pairs) pair), {MOST_LISTED})
         END) WITH ORDINALITY AS found (number, position)
-    JOIN {CHAIN} c ON c.number = found.number ORDER BY wanted.place, found.position"""
+    JOIN {CHAIN} c ON c.number = found.number"""
+_LOOK: Final = f"""
+    WITH wanted AS MATERIALIZED (
+        SELECT place, {WANTED}
+        FROM json_to_recordset(%s::json) AS wanted (place int, hash text, pairs text[])
+    )
+    SELECT wanted.place, {COLUMNS} FROM {FOUND} ORDER BY wanted.place, found.position"""
 _EXACT: Final = f"""
     SELECT c.set_hash, {COLUMNS} FROM {CHAIN} c WHERE c.set_hash = ANY(%s::bytea[])"""
-_STORE: Final = f"""
-    WITH wanted AS MATERIALIZED (
-        SELECT *, decode(hash, 'hex') AS bytes FROM json_to_recordset(%s::json) AS wanted (
-            id text, chain_type text, hash text, pairs text, definition text, state text,
-            next_update float8, due float8, now float8, hashes text[])
-    ), stored AS (
+# What a parameter has of each new chain.
+NEW: Final = """
+    id text, chain_type text, hash text, pairs text, definition text, state text,
+    next_update float8, due float8, now float8, hashes text[]"""
+
+
+def storing(new: str) -> str:
+    """
+    Give what stores chains.
+
+    :param new: from where `NEW` is taken, with the hash as ``bytes``.
+    """
+    return f"""
+    stored AS (
         INSERT INTO {CHAIN} (id, chain_type, set_hash, pairs, definition, state, next_update, due,
             ended, created, entered, ended_at)
         SELECT id, chain_type, bytes, pairs, definition, state, next_update, due, due IS NULL,
             now, now, CASE WHEN due IS NULL THEN now END
-        FROM wanted
+        FROM {new} ORDER BY bytes
         ON CONFLICT (set_hash) DO NOTHING
         RETURNING *
     ), entered AS (
         INSERT INTO {PAIR} (pair, chain)
         SELECT decode(pair, 'hex'), stored.number
-        FROM stored JOIN wanted ON wanted.bytes = stored.set_hash, unnest(wanted.hashes) pair
-    )
+        FROM stored JOIN {new} new ON new.bytes = stored.set_hash, unnest(new.hashes) pair
+    )"""
+
+
+_STORE: Final = f"""
+    WITH wanted AS MATERIALIZED (
+        SELECT *, decode(hash, 'hex') AS bytes
+        FROM json_to_recordset(%s::json) AS wanted ({NEW})
+    ), {storing("wanted")}
     SELECT c.set_hash, {COLUMNS} FROM stored c"""
 
 
@@ -104,7 +121,7 @@ def _look(ledger: Ledger, requests: Sequence[FindRequest]) -> dict[int, list[Sto
 def _store(ledger: Ledger, missing: dict[bytes, FindRequest]) -> dict[bytes, StoredChain]:
     """Store chains by the hashes of their resources, and give them, whoever has made them."""
     ledger.mark()
-    values = [_row(digest, missing[digest][0], missing[digest][2]) for digest in sorted(missing)]
+    values = [row_of(digest, missing[digest][0], missing[digest][2]) for digest in sorted(missing)]
     stored = {
         row[0]: chain_of(row[1:])
         for row in ledger.change("insert chains", _STORE, (rows(values),))
@@ -119,12 +136,13 @@ def _store(ledger: Ledger, missing: dict[bytes, FindRequest]) -> dict[bytes, Sto
     return stored
 
 
-def _row(digest: bytes, new: NewChain, now: float) -> dict[str, Any]:
+def row_of(digest: bytes, new: NewChain, now: float) -> dict[str, Any]:
+    """Give what is to be known of a new chain, as `NEW` has it."""
     return {
         "id": new.id,
         "chain_type": new.chain_type,
         "hash": digest.hex(),
-        "pairs": json.dumps(new.pairs, separators=(",", ":")),
+        "pairs": new.pairs_text,
         "definition": new.definition,
         "state": new.state,
         "next_update": new.next_update,

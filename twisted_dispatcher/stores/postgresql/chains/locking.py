@@ -27,19 +27,21 @@ ReleaseRequest = tuple[Release, float]
 # A locked chain is due when the lock ends, or before, so that somebody takes over what the dead
 # have left; until then nobody claims it. What is in an index is changed only where it must be.
 # Everybody locks rows in the same order, so that nobody waits for one another in a circle.
-_SET: Final = """
+SET: Final = """
     locked_until = taken.until, fence = c.fence + 1, poked = FALSE,
     due = CASE WHEN c.due > taken.until THEN taken.until ELSE c.due END"""
+TAKEN: Final = f"""
+    JOIN {CHAIN} c ON c.id = wanted.id
+    WHERE c.locked_until <= wanted.now AND NOT c.disabled
+        AND NOT (c.version > 0 AND coalesce(c.next_update > wanted.now, FALSE))
+    ORDER BY c.number FOR UPDATE OF c"""
 _LOCK: Final = f"""
     WITH taken AS MATERIALIZED (
         SELECT c.number, wanted.until
         FROM json_to_recordset(%s::json) AS wanted (id text, until float8, now float8)
-        JOIN {CHAIN} c ON c.id = wanted.id
-        WHERE c.locked_until <= wanted.now AND NOT c.disabled
-        AND NOT (c.version > 0 AND coalesce(c.next_update > wanted.now, FALSE))
-        ORDER BY c.number FOR UPDATE OF c
+        {TAKEN}
     )
-    UPDATE {CHAIN} c SET {_SET} FROM taken WHERE c.number = taken.number
+    UPDATE {CHAIN} c SET {SET} FROM taken WHERE c.number = taken.number
     RETURNING {COLUMNS}, {SIGNALS}"""
 _CLAIM: Final = f"""
     WITH taken AS MATERIALIZED (
@@ -47,7 +49,7 @@ _CLAIM: Final = f"""
         WHERE chain_type = %(type)s AND due <= %(now)s AND locked_until <= %(now)s
         ORDER BY due LIMIT %(limit)s FOR UPDATE SKIP LOCKED
     )
-    UPDATE {CHAIN} c SET {_SET} FROM taken WHERE c.number = taken.number
+    UPDATE {CHAIN} c SET {SET} FROM taken WHERE c.number = taken.number
     RETURNING {COLUMNS}, {SIGNALS}, taken.due"""
 _RENEW: Final = f"""
     WITH held AS MATERIALIZED (
@@ -84,7 +86,7 @@ def lock_all(ledger: Ledger, requests: Sequence[LockRequest]) -> list[Any]:
         for chain_id, until, now in (requests[place] for place in firsts.values())
     ]
     found = ledger.change("lock chains", _LOCK, (rows(wanted),))
-    locked = {row[1]: _locked(row) for row in found}
+    locked = {row[1]: locked_of(row) for row in found}
     others = {
         chain_id
         for place, (chain_id, _, _) in enumerate(requests)
@@ -102,7 +104,8 @@ def lock_all(ledger: Ledger, requests: Sequence[LockRequest]) -> list[Any]:
     return results
 
 
-def _locked(row: tuple[Any, ...]) -> LockedChain:
+def locked_of(row: tuple[Any, ...]) -> LockedChain:
+    """Give what a row stands for that begins with `COLUMNS` and `SIGNALS`."""
     return LockedChain(chain_of(row), True, json.loads(row[20] or "{}"))
 
 
@@ -114,7 +117,7 @@ def claim_due(
     found = ledger.change("claim chains", _CLAIM, values)
     if found:
         ledger.mark()
-    return [_locked(row) for row in sorted(found, key=lambda row: row[21])]
+    return [locked_of(row) for row in sorted(found, key=lambda row: row[21])]
 
 
 def renew(ledger: Ledger, locks: Sequence[tuple[str, int]], until: float) -> None:

@@ -18,16 +18,26 @@ MoveRequest = tuple[Move, Worker, float]
 
 LOST: Final = Moved(False)
 
-_MOVE: Final = f"""
-    WITH held AS MATERIALIZED (
-        SELECT c.number, given.* FROM json_to_recordset(%s::json) AS given (
-            place int, id text, version bigint, fence bigint, previous text, new_state text,
-            transition_name text, requested_by text, update_at float8, look float8, is_end bool,
-            until float8, at float8, signals text[])
-        JOIN {CHAIN} c ON c.id = given.id AND c.version = given.version
-            AND c.fence = given.fence AND c.locked_until > 0
-        ORDER BY c.number FOR UPDATE OF c
-    ), moved AS (
+# What a parameter has of each transition.
+COLUMNS: Final = """
+    id text, version bigint, fence bigint, previous text, new_state text, transition_name text,
+    requested_by text, update_at float8, look float8, is_end bool, until float8, at float8,
+    signals text[]"""
+# What is locked: only those that nobody has taken over.
+HELD: Final = f"""
+    JOIN {CHAIN} c ON c.id = given.id AND c.version = given.version AND c.fence = given.fence
+        AND c.locked_until > 0
+    ORDER BY c.number FOR UPDATE OF c"""
+
+
+def storing(held: str) -> str:
+    """
+    Give what stores transitions.
+
+    :param held: from where the numbers of their chains and `COLUMNS` are taken.
+    """
+    return f"""
+    moved AS (
         UPDATE {CHAIN} c SET state = new_state, version = held.version + 1,
             next_update = update_at, ended = is_end, locked_until = until, entered = at,
             tried = at, failures = 0, parked = FALSE, error = NULL, refusals = NULL,
@@ -35,17 +45,24 @@ _MOVE: Final = f"""
             due = CASE WHEN c.disabled OR look IS NULL THEN NULL
                 WHEN until > 0 THEN least(c.due, until) ELSE look END,
             ended_at = CASE WHEN is_end THEN at END
-        FROM held WHERE c.number = held.number
+        FROM {held} held WHERE c.number = held.number
     ), noted AS (
         INSERT INTO {HISTORY}
             (chain, version, previous, state, transition_name, requested_by, at)
         SELECT number, version + 1, previous, new_state, transition_name, requested_by, at
-        FROM held
+        FROM {held}
     ), used AS (
-        DELETE FROM {SIGNAL} s USING held
+        DELETE FROM {SIGNAL} s USING {held} held
         WHERE s.chain = held.number AND s.name = ANY(held.signals)
-    )
-    SELECT place FROM held"""
+    )"""
+
+
+_MOVE: Final = f"""
+    WITH kept AS MATERIALIZED (
+        SELECT c.number, given.* FROM json_to_recordset(%s::json) AS given (place int, {COLUMNS})
+        {HELD}
+    ), {storing("kept")}
+    SELECT place FROM kept"""
 _HOLD: Final = f"""
     SELECT 1 FROM {CHAIN}
     WHERE id = %s AND version = %s::bigint AND fence = %s::bigint AND locked_until > 0
@@ -54,7 +71,7 @@ _HOLD: Final = f"""
 
 def move_all(ledger: Ledger, requests: Sequence[MoveRequest]) -> list[Moved]:
     """Store the transitions of some calls of `IChainStore.move`."""
-    given = [_row(place, move, now) for place, (move, _, now) in enumerate(requests)]
+    given = [{"place": place, **row_of(each[0], each[2])} for place, each in enumerate(requests)]
     found = ledger.change("move chains", _MOVE, (rows(given),))
     places = [place for (place,) in found]
     results = [LOST] * len(requests)
@@ -65,9 +82,9 @@ def move_all(ledger: Ledger, requests: Sequence[MoveRequest]) -> list[Moved]:
     return results
 
 
-def _row(place: int, move: Move, now: float) -> dict[str, Any]:
+def row_of(move: Move, now: float) -> dict[str, Any]:
+    """Give what is to be known of a transition, as `COLUMNS` have it."""
     return {
-        "place": place,
         "id": move.chain_id,
         "version": move.version,
         "fence": move.fence,

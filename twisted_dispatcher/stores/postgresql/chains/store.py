@@ -21,13 +21,20 @@ from twisted_dispatcher.chainrecords import (
 from twisted_dispatcher.chainstore import IChainStore
 from twisted_dispatcher.records import Worker
 from twisted_dispatcher.stores.postgresql.chains import finding, locking, mending, moving, reading
+from twisted_dispatcher.stores.postgresql.chains.finding_one import FindMessage
+from twisted_dispatcher.stores.postgresql.chains.locking_one import LockMessage
+from twisted_dispatcher.stores.postgresql.chains.moving_one import MoveMessage
 from twisted_dispatcher.stores.postgresql.crew import Crew
 from twisted_dispatcher.stores.postgresql.office import THREADS, Desk
 from twisted_dispatcher.stores.postgresql.single import reads, writing
 
+# What is done by one statement each group, without a thread.
+MESSAGES: Final = (FindMessage, LockMessage, MoveMessage)
+
 # Of transactions that only look, none is marked; see `office.Desk`.
-_FIND: Final = Desk(finding.find_all, at_once=2, marked=False)
-_LOCK: Final = Desk(locking.lock_all, at_once=2)
+_FIND: Final = Desk(finding.find_all, at_once=2, marked=False, message=FindMessage)
+_LOCK: Final = Desk(locking.lock_all, at_once=2, message=LockMessage)
+_MOVE_ONE: Final = Desk(moving.move_all, at_once=2, message=MoveMessage)
 _MOVE: Final = Desk(moving.move_all, at_once=2)
 _RELEASE: Final = Desk(locking.release_all, at_once=2)
 _RENEW: Final = writing(locking.renew)
@@ -68,7 +75,8 @@ class PostgreSQLChains:
         return self._crew.ask(_RENEW, (locks, until))
 
     def move(self, move: Move, worker: Worker, now: float) -> Deferred[Moved]:
-        return self._crew.ask(_MOVE, (move, worker, now))
+        desk = _MOVE_ONE if MoveMessage.suits(move) else _MOVE
+        return self._crew.ask(desk, (move, worker, now))
 
     def transact(
         self, move: Move, work: Callable[[Any], Any], worker: Worker, now: float
