@@ -469,7 +469,7 @@ class LogTests(SessionTests):
         self.assertEqual((two.log_level, two.log_level_name), (logging.NOTSET, "NOTSET"))
 
     async def test_resolved(self) -> None:
-        """Errors stay unresolved until they are marked; contexts are merged (T167, T170 to T172)."""
+        """Errors stay unresolved until marked; contexts are merged (T167, T170 to T172)."""
         manager = await self.manager(a={"after": ["x"], "run": "logs_errors"}, b=["x"])
         with self.assertLogs("tests.trigger_tasks", "ERROR") as logged:
             await self.fire(manager, "x")
