@@ -14,6 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 from tests.killing.daemon import ClockAhead
 from tests.killing.orders import Call, Orders, complaints, create_effect
 from tests.postgresql import PostgreSQL
+from tests.test_store_postgresql import wired
 from twisted_dispatcher import DurableDispatcher, open_store
 from twisted_dispatcher.chains import DONE
 from twisted_dispatcher.testing import pump
@@ -104,6 +105,12 @@ class OfChains:
     STEPS = frozenset(
         {"insert chains", "poke chain", "insert signal", "lock chains", "move chains"}
     )
+    # What is sent on the reactor, each a transaction of its own.
+    SENT = frozenset(
+        f"{place} sending {step}"
+        for place in ("before", "after")
+        for step in ("find", "lock", "move")
+    )
 
     def __init__(self, reached: CrashPoint, died: list[str]) -> None:
         """:param died: gets the name of the point."""
@@ -115,6 +122,9 @@ class OfChains:
         """Be told of a crash point, in the thread of the transaction."""
         if self._died:
             raise ProcessDied(self._died[0])
+        if name in self.SENT:
+            self._reach(name)
+            return
         place, _, step = name.partition(" ")
         if step in self.STEPS:
             self._thread.is_of_chains = True
@@ -127,6 +137,9 @@ class OfChains:
         elif place == "after" or step == "begin":
             # Nothing of a transaction is there before it commits: after a step is before the next.
             return
+        self._reach(name)
+
+    def _reach(self, name: str) -> None:
         try:
             self._reached(name)
         except ProcessDied:
@@ -170,10 +183,11 @@ class PostgreSQLCrashTests(PostgreSQL, TestCase):
         while (await store.counts())["open"]:
             await deferLater(reactor, 0.002)
 
-    async def die(self, nth: int, order: str, ahead: float) -> str | None:
+    async def die(self, prepare: Any, nth: int, order: str, ahead: float) -> str | None:
         """Live until a crash point is reached; give its name."""
         died: list[str] = []
         store: Any = open_store(self.url)
+        await prepare(store)
         store.on_point = OfChains(CrashPoint(nth), died)
         life = Deferred.fromCoroutine(self.live(store, order, ahead))
         life.addErrback(lambda _: None)
@@ -204,20 +218,35 @@ class PostgreSQLCrashTests(PostgreSQL, TestCase):
         await self.dispatcher.stop()
         await store.close()
 
-    async def test_every_point(self) -> None:
-        """Nothing is lost or doubled, wherever the process dies."""
+    async def in_threads(self, store: Any) -> None:
+        """Have a store do everything in threads."""
+        store._crew.wires.close()
+
+    async def deaths(self, prepare: Any) -> list[str]:
+        """Let processes die at every point, and the next one go on; give the points."""
         create_effect(self.sql.execute)
         orders, deaths = [], []
         for nth in itertools.count(1):
             orders.append(f"order {nth}")
-            death = await self.die(nth, orders[-1], nth * 65.0)
+            death = await self.die(prepare, nth, orders[-1], nth * 65.0)
             if death is None:
                 break
             deaths.append(death)
         await self.follow(orders, (len(orders) + 1) * 65.0)
         self.assertEqual([], list(complaints(orders, self.calls, self.query)), deaths)
+        return deaths
+
+    async def test_every_point(self) -> None:
+        """Nothing is lost or doubled, wherever the process dies."""
+        deaths = await self.deaths(self.in_threads)
 
         self.assertGreater(len(deaths), 15)
         for name in ("insert chains", "lock chains", "move chains", "insert events", "commit"):
             self.assertIn(f"before {name}", deaths)
         self.assertIn("after commit", deaths)
+
+    async def test_every_point_on_the_reactor(self) -> None:
+        """That holds as well where the reactor has the connections."""
+        deaths = await self.deaths(wired)
+
+        self.assertLess(OfChains.SENT, set(deaths))

@@ -21,7 +21,7 @@ from twisted_dispatcher.stores.gathering import Answer, tell
 from twisted_dispatcher.stores.postgresql.connections import StoreConnection
 from twisted_dispatcher.stores.postgresql.office import Desk, Office
 from twisted_dispatcher.stores.postgresql.post import Post
-from twisted_dispatcher.stores.postgresql.queues import Group, Queue
+from twisted_dispatcher.stores.postgresql.queues import SMALLEST_SHARE, Group, Queue
 from twisted_dispatcher.stores.postgresql.wires import Wires
 
 
@@ -140,7 +140,7 @@ class Crew:
     def _send(self, queue: Queue) -> bool:
         """Hand over to wires; tell whether there are any."""
         while queue.requests:
-            wire = self.wires.take(self.reactor)
+            wire = self.wires.take(self.reactor, len(queue.requests) > SMALLEST_SHARE)
             if wire is None:
                 return len(self.wires) > 0
             self._post.send(queue.take(self.wires.free + 1), wire)
@@ -153,6 +153,8 @@ class Crew:
 
     def hand_over(self, group: Group) -> None:
         """Have a group done by a thread, when one has nothing to do."""
+        if self._is_abandoned:
+            return
         self._idle -= 1
         self._busy += 1
         group.queue.busy += 1

@@ -55,13 +55,21 @@ class Wires:
         """Give how many there are."""
         return len(self._all)
 
-    def take(self, reactor: Any) -> Wire | None:
-        """Give one that has nothing to do; where there is none, another one is made soon."""
-        if self._free:
-            return self._free.pop()
+    def take(self, reactor: Any, are_many: bool = False) -> Wire | None:
+        """
+        Give one that has nothing to do; where there is none, another one is made soon.
+
+        :param are_many: whether another one is made where it is the last, too: requests that come
+            together again and again would have but this one.
+        """
+        wire = self._free.pop() if self._free else None
+        if wire is None or (are_many and not self._free):
+            self._make_another(reactor)
+        return wire
+
+    def _make_another(self, reactor: Any) -> None:
         if not self._is_closed and not self._is_connecting and len(self._all) < MOST:
             self._connect_soon(reactor)
-        return None
 
     def give_back(self, wire: Wire) -> None:
         """Know that one has nothing to do any more."""
