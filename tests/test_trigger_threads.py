@@ -31,7 +31,7 @@ class ThreadTests(TestCase):
     timeout = 60
 
     async def test_fires(self) -> None:
-        """A task in a thread fires, and knows when that is stored (T035, T235)."""
+        """A task in a thread fires, and knows when that is stored (T035, T235) (T067)."""
         THREADS.clear()
         store = open_store("sqlite://")
         dispatcher = DurableDispatcher(store)

@@ -211,6 +211,9 @@ class TaskTests(SessionTests):
         (context,) = CONTEXTS
         self.assertEqual(type(context.manager), type(manager))
         self.assertIsNot(context.manager, manager)
+        self.assertEqual(type(context.manager.storage), type(manager.storage))
+        self.assertIsNot(context.manager.storage, manager.storage)
+        self.assertEqual(context.manager.storage.uid, "s")
         self.assertEqual((context.storage_uid, context.instance_name), ("s", "a#0"))
         self.assertEqual(context.task_instance.kwargs, {"x": {"n": 1}})
 
@@ -466,7 +469,7 @@ class LogTests(SessionTests):
         self.assertEqual((two.log_level, two.log_level_name), (logging.NOTSET, "NOTSET"))
 
     async def test_resolved(self) -> None:
-        """Errors stay unresolved until they are marked (T170, T171, T172)."""
+        """Errors stay unresolved until marked; contexts are merged (T167, T170 to T172)."""
         manager = await self.manager(a={"after": ["x"], "run": "logs_errors"}, b=["x"])
         with self.assertLogs("tests.trigger_tasks", "ERROR") as logged:
             await self.fire(manager, "x")
@@ -481,7 +484,7 @@ class LogTests(SessionTests):
         self.assertEqual(record.context, {"a": 1, "b": 2})
 
     async def test_exception(self) -> None:
-        """An exception that leaves the context is logged with its own (T165, T167)."""
+        """An exception that leaves the context is logged with its own (T165)."""
         manager = await self.manager(a={"after": ["x"], "run": "fails_in_context"})
         with self.assertLogs("tests.trigger_tasks", "ERROR") as logged:
             await self.fire(manager, "x")

@@ -105,7 +105,8 @@ class Folding:
         taken = set(known)
         events: list[tuple[int, Sequence[NewEvent]]] = []
         for place, step in self.steps:
-            if lack := self.lack([step]):
+            # What it needs of the session as it was loaded is here.
+            if self.now is not self.before and (lack := self.lack([step])):
                 self.join(load(self, lack))
             if step.once is not None and self.now is not None and step.once(self.now) in taken:
                 continue

@@ -9,7 +9,6 @@ the hub's own handler, here or on another machine, and is run by `running`.
 from __future__ import annotations
 
 import threading
-import uuid
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
@@ -148,7 +147,8 @@ class Hub:
         """
         now = self._backstage.now()
         last = None if finalizing is None else Fire(finalizing, self.empty)
-        token = uuid.uuid4().hex
+        # Not a random one, which costs a call of the system for each change.
+        token = self._backstage.keys.make(now)
 
         def take(session: Session | None) -> tuple[Session | None, list[NewEvent], Any]:
             if session is None:

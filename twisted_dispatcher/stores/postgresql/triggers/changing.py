@@ -55,13 +55,15 @@ _INSTANCES: Final = f"""
             AND name = wanted.name
     ) i"""
 _KNOWN: Final = f"SELECT key FROM {EVENT} WHERE key = ANY(%s::text[])"
-_CHANGE: Final = f"""
-    UPDATE {SESSION} s SET config = coalesce(new.config, s.config),
-        state = coalesce(new.state, s.state), version = s.version + 1, changed = new.changed
-    FROM json_to_recordset(%s::json) AS new (
-        id bigint, config text, state text, changed float8)
-    WHERE s.id = new.id"""
-_PUT: Final = f"""
+# Both tables by one statement.
+_WRITE: Final = f"""
+    WITH changed AS (
+        UPDATE {SESSION} s SET config = coalesce(new.config, s.config),
+            state = coalesce(new.state, s.state), version = s.version + 1, changed = new.changed
+        FROM json_to_recordset(%s::json) AS new (
+            id bigint, config text, state text, changed float8)
+        WHERE s.id = new.id
+    )
     INSERT INTO {INSTANCE} (session_id, {COLUMNS})
     SELECT session_id, {COLUMNS} FROM json_to_recordset(%s::json) AS new (
         session_id bigint, name text, task text, number int, status text, live int, body text,
@@ -151,9 +153,7 @@ def _write(ledger: Ledger, requests: Sequence[StepRequest], sessions: dict[str, 
         elif session.id is not None and session.before is None:
             unmade.append(session.id)
     if changed:
-        ledger.write("change sessions", _CHANGE, (rows(changed),))
-    if put:
-        ledger.write("put instances", _PUT, (rows(put),))
+        ledger.write("change sessions", _WRITE, (rows(changed), rows(put)))
     if unmade:
         ledger.write("unmake sessions", _UNMAKE, (listed(unmade),))
 

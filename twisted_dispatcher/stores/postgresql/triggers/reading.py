@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any, Final
+
+from twisted.python.failure import Failure
 
 from twisted_dispatcher.errors import UnknownSession
 from twisted_dispatcher.stores.postgresql.ledger import Ledger
@@ -21,12 +25,13 @@ from twisted_dispatcher.triggerrecords import (
 _SESSION: Final = f"""
     SELECT uid, config, state, {COLUMNS} FROM {SESSION} s
     LEFT JOIN {INSTANCE} i ON i.session_id = s.id {{}}
-    WHERE uid = %s AND version > 0 ORDER BY task, number"""
+    WHERE uid = ANY(%s::text[]) AND version > 0 ORDER BY task, number"""
 _ALL: Final = _SESSION.format("")
 _LIVE: Final = _SESSION.format("AND i.live IS NOT NULL")
 _COUNT: Final = f"""
-    SELECT count(*) FROM {INSTANCE}
-    WHERE session_id = (SELECT id FROM {SESSION} WHERE uid = %s) AND live = {ACTIVE}"""
+    SELECT uid, count(*) FROM {SESSION} s
+    JOIN {INSTANCE} i ON i.session_id = s.id AND i.live = {ACTIVE}
+    WHERE uid = ANY(%s::text[]) GROUP BY uid"""
 
 
 def _number(live: int) -> str:
@@ -45,20 +50,29 @@ _FORGET_INSTANCES: Final = f"DELETE FROM {INSTANCE} WHERE session_id = %s::bigin
 _FORGET: Final = f"DELETE FROM {SESSION} WHERE id = %s::bigint"
 
 
-def session(ledger: Ledger, uid: str, live: bool) -> tuple[SessionRow, list[InstanceRow]]:
-    """Give a session; see `ITriggerStore.session`."""
-    found = ledger.read(_LIVE if live else _ALL, (uid,))
-    if not found:
-        raise UnknownSession(uid)
+def session_of_each(ledger: Ledger, requests: Sequence[tuple[str, bool]]) -> list[Any]:
+    """Give the sessions of some calls of `ITriggerStore.session`, as they stand at one time."""
+    found: dict[tuple[str, bool], list[Any]] = defaultdict(list)
+    for wanted in sorted({live for _, live in requests}):
+        uids = sorted({uid for uid, live in requests if live == wanted})
+        for row in ledger.read(_LIVE if wanted else _ALL, (uids,)):
+            found[row[0], wanted].append(row)
+    return [_session(uid, found.get((uid, live))) for uid, live in requests]
+
+
+def _session(uid: str, found: list[Any] | None) -> Any:
+    if found is None:
+        return Failure(UnknownSession(uid))
     return SessionRow(*found[0][:3]), [
         InstanceRow(*row[3:]) for row in found if row[3] is not None
     ]
 
 
-def active(ledger: Ledger, uid: str) -> int:
-    """Count what goes on; see `ITriggerStore.active`."""
-    ((count,),) = ledger.read(_COUNT, (uid,))
-    return int(count)
+def active_of_each(ledger: Ledger, requests: Sequence[tuple[str]]) -> list[int]:
+    """Count what goes on, for some calls of `ITriggerStore.active`."""
+    uids = sorted({uid for (uid,) in requests})
+    counts = dict(ledger.read(_COUNT, (uids,)))
+    return [counts.get(uid, 0) for (uid,) in requests]
 
 
 def sessions(ledger: Ledger, prefix: str, after: str, limit: int) -> list[SessionSummary]:

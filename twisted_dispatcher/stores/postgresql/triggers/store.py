@@ -27,8 +27,9 @@ from twisted_dispatcher.triggerstore import ITriggerStore
 # to one desk always; with two of them one group is prepared while the other one is committed.
 _CHANGES: Final = (Desk(change_all), Desk(change_all))
 _FORGET: Final = writing(reading.forget)
-_SESSION: Final = reads(reading.session)
-_ACTIVE: Final = reads(reading.active)
+# A session may have many instances, so that few of them are read at once.
+_SESSION: Final = Desk(reading.session_of_each, at_once=2, reads=True, largest=100)
+_ACTIVE: Final = Desk(reading.active_of_each, at_once=2, reads=True)
 _SESSIONS: Final = reads(reading.sessions)
 
 
