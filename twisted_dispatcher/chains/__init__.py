@@ -1,7 +1,8 @@
 """Chains: durable state machines that make each of their transitions once, over days."""
 
 from twisted_dispatcher.chains.chain import Chain, ChainResult, HistoryEntry
-from twisted_dispatcher.chains.dispatcher import ChainDispatcher, ChainStanding
+from twisted_dispatcher.chains.dispatcher import ChainDispatcher
+from twisted_dispatcher.chains.keeping import ChainStanding
 from twisted_dispatcher.chains.states import DONE, NEW
 from twisted_dispatcher.chains.transition import Transition, exactly_once
 from twisted_dispatcher.chains.versions import StatePlan

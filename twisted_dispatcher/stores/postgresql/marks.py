@@ -55,6 +55,8 @@ def look_up(
     """
     name, number = mark
     cursor = psycopg.Cursor(connection)
+    # Binary, so that numbers are what they were whatever the server's settings are.
+    cursor.format = psycopg.pq.Format.BINARY
     with connection.transaction():
         cursor.execute(_ENTER, (name,))
         if cursor.execute(_LAST, (name,)).fetchone() == (number,):

@@ -8,12 +8,15 @@ A message is tried once. What it does not do, whatever the reason is, a thread d
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, ClassVar, Final, Protocol
+from typing import Any, ClassVar, Final, Protocol, TypeAlias
 
 import attrs
 from psycopg import Cursor
 
 from twisted_dispatcher.stores.postgresql.marks import MARK
+
+# By which is read what a message has written.
+Reader: TypeAlias = Cursor[Any]
 
 # What others write about a message in its place: that a thread is to do it.
 LEFT: Final = object()
@@ -63,7 +66,7 @@ class Message(Protocol):
     def read(self, found: Sequence[Sequence[bytes | None]]) -> Done:
         """Tell what came of it, by its answer."""
 
-    def recall(self, cursor: Cursor[Any], connection: str) -> Done:
+    def recall(self, cursor: Reader, connection: str) -> Done:
         """Tell what came of it, by what it has written under the mark of a connection."""
 
 

@@ -155,9 +155,9 @@ class Wire:
         """Give the connection up."""
         if self._descriptor < 0:
             return
+        answer = self._answer
         self.close()
         self._lost(self)
-        answer, self._answer = self._answer, None
         if answer is not None:
             answer(Lost())
 
@@ -168,5 +168,6 @@ class Wire:
         self._reactor.removeReader(self)
         self._reactor.removeWriter(self)
         descriptor, self._descriptor = self._descriptor, -1
+        self._answer = None
         os.close(descriptor)
         self._connection.close()

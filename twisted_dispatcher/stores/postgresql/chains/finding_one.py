@@ -11,8 +11,6 @@ import json
 from collections.abc import Sequence
 from typing import Any, ClassVar, Final
 
-from psycopg import Cursor
-
 from twisted_dispatcher.chainrecords import FoundChain, NewChain, StoredChain
 from twisted_dispatcher.stores.postgresql.chains.finding import (
     FOUND,
@@ -24,7 +22,7 @@ from twisted_dispatcher.stores.postgresql.chains.finding import (
 )
 from twisted_dispatcher.stores.postgresql.chains.rows import CHAIN, COLUMNS, chain_of
 from twisted_dispatcher.stores.postgresql.marks import WRITTEN
-from twisted_dispatcher.stores.postgresql.messages import LEFT, Done, marked
+from twisted_dispatcher.stores.postgresql.messages import LEFT, Done, Reader, marked
 from twisted_dispatcher.stores.postgresql.tables import rows
 
 _LOOKING: Final = f"""
@@ -75,7 +73,7 @@ class FindMessage:
             by_place.setdefault(place, []).append(chain_of(tuple(row)))
         return self._done(by_place, frozenset(json.loads(stored or b"[]")))
 
-    def recall(self, cursor: Cursor[Any], connection: str) -> Done:
+    def recall(self, cursor: Reader, connection: str) -> Done:
         values = {"ids": [new.id for new, _, _ in self._requests], "connection": connection}
         return self._done({}, frozenset(each for (each,) in cursor.execute(_RECALL, values)))
 

@@ -12,9 +12,6 @@ import json
 from collections.abc import Sequence
 from typing import Any, ClassVar, Final
 
-from psycopg import Cursor
-from psycopg.pq import Format
-
 from twisted_dispatcher.chainrecords import LockedChain
 from twisted_dispatcher.stores.postgresql.chains.locking import (
     SET,
@@ -24,7 +21,7 @@ from twisted_dispatcher.stores.postgresql.chains.locking import (
 )
 from twisted_dispatcher.stores.postgresql.chains.rows import CHAIN, COLUMNS, SIGNALS
 from twisted_dispatcher.stores.postgresql.marks import WRITTEN
-from twisted_dispatcher.stores.postgresql.messages import LEFT, Done, marked
+from twisted_dispatcher.stores.postgresql.messages import LEFT, Done, Reader, marked
 from twisted_dispatcher.stores.postgresql.tables import rows
 
 _LOCK: Final = f"""
@@ -64,10 +61,8 @@ class LockMessage:
         ((_, chains),) = found
         return self._done(json.loads(chains or b"[]"))
 
-    def recall(self, cursor: Cursor[Any], connection: str) -> Done:
+    def recall(self, cursor: Reader, connection: str) -> Done:
         values = {"ids": self._ids, "connection": connection}
-        # Binary, so that numbers are what they were whatever the server's settings are.
-        cursor.format = Format.BINARY
         return self._done(cursor.execute(_RECALL, values).fetchall())
 
     def _done(self, found: Sequence[Sequence[Any]]) -> Done:

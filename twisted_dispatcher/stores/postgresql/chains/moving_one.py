@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar, Final
 
-from psycopg import Cursor
-
 from twisted_dispatcher.chainrecords import Move, Moved
 from twisted_dispatcher.records import Accepted
 from twisted_dispatcher.stores.postgresql import accepting_one
@@ -23,7 +21,7 @@ from twisted_dispatcher.stores.postgresql.chains.moving import (
     row_of,
     storing,
 )
-from twisted_dispatcher.stores.postgresql.messages import LEFT, Done, marked
+from twisted_dispatcher.stores.postgresql.messages import LEFT, Done, Reader, marked
 
 # An event is stored with each transition, or nothing is: of one whose key is known already, a
 # number is divided by zero, and a thread does all of it.
@@ -59,7 +57,7 @@ class MoveMessage:
     def read(self, found: Sequence[Sequence[bytes | None]]) -> Done:
         return _moved(self._accept.read(found))
 
-    def recall(self, cursor: Cursor[Any], connection: str) -> Done:
+    def recall(self, cursor: Reader, connection: str) -> Done:
         return _moved(self._accept.recall(cursor, connection))
 
 
