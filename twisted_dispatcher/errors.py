@@ -840,3 +840,19 @@ class StoreWithoutTriggers(TriggerError, TypeError):
             f"{store!r} has no attribute 'triggers' that provides ITriggerStore: use a store of "
             "open_store(), or add it"
         )
+
+
+# Django
+
+
+class ObjectGone(DispatcherError, LookupError):
+    """A row that the context of an event refers to is not there any more."""
+
+    def __init__(self, model: str, pk: object, database: str) -> None:
+        self.model = model
+        self.pk = pk
+        self.database = database
+        super().__init__(
+            f"the {model} with the primary key {pk!r} is not in the database {database!r} any "
+            "more: let the handler expect that, or put what it needs into the context"
+        )
