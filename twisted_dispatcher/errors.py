@@ -842,6 +842,40 @@ class StoreWithoutTriggers(TriggerError, TypeError):
         )
 
 
+# Sources of events
+
+
+class SourceError(DispatcherError):
+    """The base of what goes wrong with sources of events."""
+
+
+class InvalidDeclaration(SourceError, InvalidEvent, KeyError, TypeError):
+    """
+    A source has given something that declares no event.
+
+    :ivar name: what of it is missing or wrong, if it is one thing.
+    """
+
+    def __init__(self, message: str, name: str | None = None) -> None:
+        self.name = name
+        super().__init__(message)
+
+
+# Django
+
+
+class ObjectGone(DispatcherError, LookupError):
+    """A row that the context of an event refers to is not there any more."""
+
+    def __init__(self, model: str, pk: object, database: str) -> None:
+        self.model = model
+        self.pk = pk
+        self.database = database
+        super().__init__(
+            f"the {model} with the primary key {pk!r} is not in the database {database!r} any "
+            "more: let the handler expect that, or put what it needs into the context"
+
+
 # Settings, services, and the bridge for synchronous programs
 
 
