@@ -874,6 +874,7 @@ class ObjectGone(DispatcherError, LookupError):
         super().__init__(
             f"the {model} with the primary key {pk!r} is not in the database {database!r} any "
             "more: let the handler expect that, or put what it needs into the context"
+        )
 
 
 # Settings, services, and the bridge for synchronous programs
