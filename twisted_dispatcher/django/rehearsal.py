@@ -19,12 +19,10 @@ from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.task import Clock
 from zope.interface import implementer
 
-from twisted_dispatcher.blocking.calls import Call
-from twisted_dispatcher.blocking.thread import reactor_thread
 from twisted_dispatcher.django import registry
 from twisted_dispatcher.django.conf import Conf, conf
+from twisted_dispatcher.django.lending import Lender
 from twisted_dispatcher.django.references import resolved
-from twisted_dispatcher.django.threads import lent_to
 from twisted_dispatcher.durable.planning import Plan
 from twisted_dispatcher.interfaces import IRunner, Listener
 from twisted_dispatcher.service import DispatcherService
@@ -67,10 +65,8 @@ class Rehearsal:
 
         @wraps(handler)
         def wait(*arguments: Any) -> Any:
-            with lent_to(self._seconds) as run:
-                return run(Call(handler, arguments, {}))
+            return Lender().run(handler, arguments, self._seconds)
 
-        # A wrapper is a coroutine function to `inspect` no more.
         return wait
 
     def plan(self, details: dict[str, Any]) -> Plan:
