@@ -9,7 +9,7 @@ is never one of these: it is a result, kept in the `HandlerOutcome`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from twisted.internet import defer
@@ -926,6 +926,25 @@ class NeedsStore(DispatcherError, TypeError):
         )
 
 
+# Sources of events
+
+
+class SourceError(DispatcherError):
+    """The base of what goes wrong with sources of events."""
+
+
+class InvalidDeclaration(SourceError, InvalidEvent, KeyError, TypeError):
+    """
+    A source has given something that declares no event.
+
+    :ivar name: what of it is missing or wrong, if it is one thing.
+    """
+
+    def __init__(self, message: str, name: str | None = None) -> None:
+        self.name = name
+        super().__init__(message)
+
+
 # Django
 
 
@@ -939,4 +958,46 @@ class ObjectGone(DispatcherError, LookupError):
         super().__init__(
             f"the {model} with the primary key {pk!r} is not in the database {database!r} any "
             "more: let the handler expect that, or put what it needs into the context"
+        )
+
+
+class HandlerWaits(DispatcherError, TypeError):
+    """A handler that is called at once waits for something, which nobody would bring about."""
+
+    def __init__(self, handler: str) -> None:
+        self.handler = handler
+        super().__init__(
+            f"{handler} waits, and while events are handled at once no reactor runs in this "
+            "thread: register it as an async def by register_group_handler, or test it with "
+            "RUN = 'here'"
+        )
+
+
+class EndlessEvents(DispatcherError, RecursionError):
+    """The handlers of an event have recorded others, whose handlers have, and so on."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        super().__init__(
+            f"more than {count} events have followed from what was recorded at once: see whether "
+            "a handler saves what its own event was made from, under a new key each time"
+        )
+
+
+class HandlersFailed(DispatcherError, AssertionError):
+    """
+    Handlers have failed in a test, and the test has not looked at that.
+
+    :ivar failed: what each of them came to.
+    """
+
+    def __init__(self, failed: Sequence[Any]) -> None:
+        self.failed = tuple(failed)
+        listed = "".join(
+            f"\n- {each.handler} for the event {each.event.key}: {each.error!r}"
+            for each in self.failed
+        )
+        super().__init__(
+            f"{len(self.failed)} handlers have failed, which no save() shows:{listed}\n"
+            "where a test expects that, let it call take_failures()"
         )
