@@ -27,7 +27,7 @@ from django.db import DatabaseError, connections, transaction
 from twisted.python.failure import Failure
 
 from twisted_dispatcher.django.commits import at_commit
-from twisted_dispatcher.django.rehearsal import Rehearsal, rehearsal
+from twisted_dispatcher.django.rehearsal import rehearsal
 from twisted_dispatcher.django.rows import EventRow, Rows
 from twisted_dispatcher.django.transactions import DjangoTransaction
 from twisted_dispatcher.durable.codec import default_codec
@@ -36,10 +36,9 @@ from twisted_dispatcher.durable.rules import traceback_of
 from twisted_dispatcher.errors import EndlessEvents, HandlerWaits
 from twisted_dispatcher.events import Event
 from twisted_dispatcher.firing.answers import DEFERRED, FAILURE, kind_of, settle
-from twisted_dispatcher.records import Claim, NewDelivery
+from twisted_dispatcher.records import Claim
 from twisted_dispatcher.registrar import takes_transaction
 from twisted_dispatcher.registration.handlers import Handler
-from twisted_dispatcher.results import NOT_CALLED
 
 # So many events may follow from one before it is taken for an endless loop.
 MOST_FOLLOWING: Final = 10_000
@@ -135,8 +134,7 @@ def _handle_one(event_id: int, using: str) -> None:
     row = rows.event(event_id)
     if row is None:
         return
-    cast: Rehearsal = rehearsal()
-    plan = cast.plan(default_codec.decode(row.details))
+    plan = rehearsal().plan(default_codec.decode(row.details))
     deliveries = plan.deliveries or ()
     ids = _ids_of(plan.handlers, rows.plan(event_id, deliveries, time.time()))
     for handler, delivery_id in zip(plan.handlers, ids):
@@ -163,15 +161,15 @@ def _run(
         *(str(row.body), row.details),
     )
     event = default_codec.decode(str(row.body))
-    given = (event, _transaction(using)) if takes_transaction(handler.options) else event
-    error = _error_of(partial(_call, handler, given, claim))
+    call = _transact if takes_transaction(handler.options) else _call
+    error = _error_of(partial(call, handler, event, claim, using))
     if delivery_id is not None:
         text = None if error is None else traceback_of(Failure(error, type(error)))
         rows.settle(delivery_id, text, time.time())
     _tell(Handled(event, handler.name, delivery_id, error))
 
 
-def _call(handler: Handler, given: Any, claim: Claim) -> None:
+def _call(handler: Handler, given: Any, claim: Claim, using: str) -> None:
     token = set_claim(claim)
     try:
         answer = settle(handler.call(given))
@@ -183,6 +181,18 @@ def _call(handler: Handler, given: Any, claim: Claim) -> None:
         answer.addErrback(lambda _: None)
         answer.cancel()
         raise HandlerWaits(handler.name)
+
+
+def _transact(handler: Handler, event: Any, claim: Claim, using: str) -> None:
+    """Call an exactly-once handler: what it writes stays if, and only if, it succeeds."""
+    with transaction.atomic(using=using):
+        own = DjangoTransaction(
+            connections[using], lambda event_id: handle_at_commit((event_id,), using)
+        )
+        try:
+            _call(handler, (event, rehearsal().transaction(own)), claim, using)
+        finally:
+            own.end()
 
 
 def _error_of(call: Callable[[], object]) -> Exception | None:

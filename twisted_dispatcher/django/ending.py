@@ -43,7 +43,9 @@ class Patience(Service):
         """Give a Deferred that fires when nothing more is worth waiting for."""
         super().stopService()  # type: ignore[no-untyped-call]
         return Deferred.fromCoroutine(self._wait()).addErrback(
-            lambda failure: _log.failure("It is not known whether all events were handled", failure)
+            lambda failure: _log.failure(
+                "It is not known whether all events were handled", failure
+            )
         )
 
     async def _wait(self) -> None:

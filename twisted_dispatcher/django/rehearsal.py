@@ -1,5 +1,5 @@
 """
-A dispatcher for tests: it knows the project's handlers, and to whom an event goes; it runs nothing.
+A dispatcher for tests: it knows the project's handlers, and to whom events go, but runs nothing.
 
 Names, phases, order and options are those of a real dispatcher, since it is one. It is never
 started, and the store that it has is empty and in memory: whoever calls the handlers that it finds
@@ -72,6 +72,10 @@ class Rehearsal:
     def plan(self, details: dict[str, Any]) -> Plan:
         """Find out to whom an event with some details goes."""
         return self.service.dispatcher.backstage.plan(details)
+
+    def transaction(self, own: Any) -> Any:
+        """Give a transaction as handlers know it; what is accepted in it goes to `own`."""
+        return self.service.dispatcher.backstage.transaction(own)
 
 
 _lock = threading.Lock()

@@ -1,4 +1,4 @@
-"""The service that dispatches a project's events: made of the setting and of what is registered."""
+"""The service that dispatches a project's events, made of the setting and of what is registered."""
 
 from __future__ import annotations
 
