@@ -1,4 +1,4 @@
-"""The service that dispatches a project's events, made of the setting and of what is registered."""
+"""The service that dispatches a project's events, made of its setting and its handlers."""
 
 from __future__ import annotations
 
