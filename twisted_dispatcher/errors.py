@@ -940,3 +940,25 @@ class ObjectGone(DispatcherError, LookupError):
             f"the {model} with the primary key {pk!r} is not in the database {database!r} any "
             "more: let the handler expect that, or put what it needs into the context"
         )
+
+
+# Generators of events
+
+
+class UnknownGeneratorSource(DispatcherError, KeyError):
+    """A generator names a source that nobody has registered."""
+
+    def __init__(self, source: str, known: Iterable[str]) -> None:
+        self.source = source
+        super().__init__(
+            f"no source is registered as {source!r}; there are: {', '.join(sorted(known)) or '-'}. "
+            "Add it to Generator.SOURCES, or change the generator"
+        )
+
+
+class UnknownOperator(DispatcherError, KeyError):
+    """A condition compares by something that is no operator."""
+
+    def __init__(self, operator: str, known: Iterable[str]) -> None:
+        self.operator = operator
+        super().__init__(f"{operator!r} compares nothing; there are: {', '.join(known)}")

@@ -24,5 +24,10 @@ class NewestPages(Paginator):
         return int(self._rows.values("pk")[:MOST].count())
 
     @property
+    def is_cut(self) -> bool:
+        """Whether there may be more rows than are listed."""
+        return self.count >= MOST
+
+    @property
     def _rows(self) -> Any:
         return self.object_list.order_by()

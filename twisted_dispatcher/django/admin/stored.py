@@ -10,7 +10,7 @@ from django.contrib import admin
 from django.db import transaction
 from django.http import HttpRequest
 
-from twisted_dispatcher.django.admin.pages import MOST, NewestPages
+from twisted_dispatcher.django.admin.pages import NewestPages
 from twisted_dispatcher.django.conf import conf
 
 # The form that the buttons on a page belong to; a page has one, with the token.
@@ -23,6 +23,11 @@ class Part:
 
     title: str
     content: str
+
+    @property
+    def is_table(self) -> bool:
+        """Whether the content is no line of text."""
+        return self.content.startswith("<table")
 
 
 class StoredAdmin(admin.ModelAdmin):  # type: ignore[misc]
@@ -66,10 +71,6 @@ class StoredAdmin(admin.ModelAdmin):  # type: ignore[misc]
         """Add the parts; by now it is known that the user may see them."""
         context = {**context, "parts": list(self.parts(request, obj)), "form_of_buttons": FORM}
         return super().render_change_form(request, context, *args, obj=obj, **kwargs)
-
-    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
-        """Say on the page how far the list goes."""
-        return super().changelist_view(request, {**(extra_context or {}), "most": MOST})
 
     def get_urls(self) -> Iterable[Any]:
         """
