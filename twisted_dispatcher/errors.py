@@ -962,3 +962,22 @@ class UnknownOperator(DispatcherError, KeyError):
     def __init__(self, operator: str, known: Iterable[str]) -> None:
         self.operator = operator
         super().__init__(f"{operator!r} compares nothing; there are: {', '.join(known)}")
+
+
+# Sources of events
+
+
+class SourceError(DispatcherError):
+    """The base of what goes wrong with sources of events."""
+
+
+class InvalidDeclaration(SourceError, InvalidEvent, KeyError, TypeError):
+    """
+    A source has given something that declares no event.
+
+    :ivar name: what of it is missing or wrong, if it is one thing.
+    """
+
+    def __init__(self, message: str, name: str | None = None) -> None:
+        self.name = name
+        super().__init__(message)
