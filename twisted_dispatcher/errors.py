@@ -951,8 +951,9 @@ class UnknownGeneratorSource(DispatcherError, KeyError):
     def __init__(self, source: str, known: Iterable[str]) -> None:
         self.source = source
         super().__init__(
-            f"no source is registered as {source!r}; there are: {', '.join(sorted(known)) or '-'}. "
-            "Add it to Generator.SOURCES, or change the generator"
+            f"no source is registered as {source!r}; there are: "
+            f"{', '.join(sorted(known)) or 'none'}. Add it to Generator.SOURCES, or change the "
+            "generator"
         )
 
 

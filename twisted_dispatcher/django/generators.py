@@ -25,7 +25,7 @@ from django.core.exceptions import ValidationError
 from django.db import models
 
 from twisted_dispatcher.errors import UnknownGeneratorSource, UnknownOperator
-from twisted_dispatcher.sources import generators
+from twisted_dispatcher import sources
 
 OPERATORS: Final[Mapping[str, Callable[[Any, Any], Any]]] = {
     ">": operator.gt,
@@ -49,7 +49,7 @@ def events_from_generators(
     """
     if described is None:
         described = Generator.objects.active().as_generators()
-    return generators.events_from_generators(described, **options)
+    return sources.events_from_generators(described, **options)
 
 
 class GeneratorQuerySet(models.QuerySet):
@@ -76,6 +76,7 @@ class Generator(models.Model):
     SOURCES: Final[dict[str, dict[str, Any]]] = {}
     """By name, the sources: ``candidates``, ``context``, and perhaps a ``verbose_name``."""
 
+    id = models.BigAutoField(primary_key=True)
     group = models.CharField(max_length=200)
     source = models.CharField(max_length=200)
     is_active = models.BooleanField("active", default=True)
@@ -124,6 +125,7 @@ class Generator(models.Model):
 class Condition(models.Model):
     """What a variable of a candidate's context is compared with."""
 
+    id = models.BigAutoField(primary_key=True)
     generator = models.ForeignKey(Generator, models.CASCADE, related_name="conditions")
     variable = models.CharField(max_length=200)
     operator = models.CharField(max_length=2, choices=[(each, each) for each in OPERATORS])

@@ -15,7 +15,6 @@ from django.urls import path
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
-from twisted_dispatcher.django import running
 from twisted_dispatcher.django.admin.addresses import address_of, page_of
 from twisted_dispatcher.django.admin.stored import FORM
 from twisted_dispatcher.errors import DispatcherError
@@ -47,11 +46,18 @@ class Mending:
         return f"twisted_dispatcher.{self.name}_delivery"
 
 
+# The bridge is imported where something is changed: pages that only show do without it.
+
+
 def _replay(delivery_id: int) -> object:
+    from twisted_dispatcher.django import running
+
     return running.replay(delivery_id)
 
 
 def _skip(delivery_id: int) -> object:
+    from twisted_dispatcher.django import running
+
     return running.skip(delivery_id)
 
 
