@@ -28,7 +28,7 @@ def local_time(seconds: float | None) -> str | None:
 def time_column(name: str, title: str | None = None, **options: Any) -> Callable[..., Any]:
     """Give a column that shows a field with seconds since the epoch."""
 
-    def column(row: Any) -> str | None:
+    def column(model_admin: Any, row: Any) -> str | None:
         return local_time(getattr(row, name))
 
     column.__name__ = f"{name}_time"
