@@ -1175,3 +1175,43 @@ class HandlersFailed(DispatcherError, AssertionError):
             f"{len(self.failed)} handlers have failed, which no save() shows:{listed}\n"
             "where a test expects that, let it call take_failures()"
         )
+# Generators of events
+
+
+class UnknownGeneratorSource(DispatcherError, KeyError):
+    """A generator names a source that nobody has registered."""
+
+    def __init__(self, source: str, known: Iterable[str]) -> None:
+        self.source = source
+        super().__init__(
+            f"no source is registered as {source!r}; there are: "
+            f"{', '.join(sorted(known)) or 'none'}. Add it to Generator.SOURCES, or change the "
+            "generator"
+        )
+
+
+class UnknownOperator(DispatcherError, KeyError):
+    """A condition compares by something that is no operator."""
+
+    def __init__(self, operator: str, known: Iterable[str]) -> None:
+        self.operator = operator
+        super().__init__(f"{operator!r} compares nothing; there are: {', '.join(known)}")
+
+
+# Sources of events
+
+
+class SourceError(DispatcherError):
+    """The base of what goes wrong with sources of events."""
+
+
+class InvalidDeclaration(SourceError, InvalidEvent, KeyError, TypeError):
+    """
+    A source has given something that declares no event.
+
+    :ivar name: what of it is missing or wrong, if it is one thing.
+    """
+
+    def __init__(self, message: str, name: str | None = None) -> None:
+        self.name = name
+        super().__init__(message)
