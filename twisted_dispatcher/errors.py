@@ -840,3 +840,22 @@ class StoreWithoutTriggers(TriggerError, TypeError):
             f"{store!r} has no attribute 'triggers' that provides ITriggerStore: use a store of "
             "open_store(), or add it"
         )
+
+
+# Sources of events
+
+
+class SourceError(DispatcherError):
+    """The base of what goes wrong with sources of events."""
+
+
+class InvalidDeclaration(SourceError, InvalidEvent, KeyError, TypeError):
+    """
+    A source has given something that declares no event.
+
+    :ivar name: what of it is missing or wrong, if it is one thing.
+    """
+
+    def __init__(self, message: str, name: str | None = None) -> None:
+        self.name = name
+        super().__init__(message)
