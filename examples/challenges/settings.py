@@ -3,15 +3,18 @@ The settings of the site.
 
 The environment says where things are. CHALLENGES_DATABASE names the database, as the path of a
 SQLite file or as ``postgresql://user:password@host:port/name``; CHALLENGES_MAIL the mail server,
-as ``host:port``; CHALLENGES_RUN where events are handled, ``here`` or by a ``daemon``.
+as ``host:port``; CHALLENGES_RUN where events are handled, ``here`` or by a ``daemon``. With
+CHALLENGES_TODAY it is another day, and with CHALLENGES_PATIENCE mails are tried again after so
+many seconds: nobody wants to wait in a story.
 """
 
 from __future__ import annotations
 
 import os
+from datetime import date
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
 HOME = "examples.challenges"
@@ -29,6 +32,7 @@ def database(name: str) -> dict[str, Any]:
         "PASSWORD": unquote(url.password or ""),
         "HOST": url.hostname or "",
         "PORT": str(url.port or ""),
+        "OPTIONS": dict(parse_qsl(url.query)),
     }
 
 
@@ -46,7 +50,15 @@ EMAIL_HOST, EMAIL_PORT = os.environ.get("CHALLENGES_MAIL", "127.0.0.1:8025").spl
 # A mail server that does not answer is a failed attempt, and the mail is tried again.
 EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = "challenges@charity.example"
-SITE = "https://charity.example"
+# Seconds after which a mail is tried again for the first time.
+PATIENCE = float(os.environ.get("CHALLENGES_PATIENCE", "10"))
+
+# The date, where it is not the calendar's.
+TODAY = (
+    date.fromisoformat(os.environ["CHALLENGES_TODAY"])
+    if "CHALLENGES_TODAY" in os.environ
+    else None
+)
 
 TWISTED_DISPATCHER = {"RUN": os.environ.get("CHALLENGES_RUN", "here")}
 

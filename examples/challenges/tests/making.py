@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
 from datetime import date, timedelta
 from itertools import count
 from typing import Any
-from unittest import mock
 
 from django.contrib.auth.models import User
+from django.test import override_settings
 
-from examples.challenges import sources
 from examples.challenges.models import Challenge, Donation
 
 BEGINNING = date(2026, 3, 2)
@@ -18,9 +16,9 @@ BEGINNING = date(2026, 3, 2)
 _numbers = count(1)
 
 
-def on_day(number: int) -> AbstractContextManager[Any]:
-    """Have it be so many days after the beginning."""
-    return mock.patch.object(sources, "today", lambda: BEGINNING + timedelta(days=number))
+def on_day(number: int) -> Any:
+    """Have it be so many days after the beginning, for a test or for a block of it."""
+    return override_settings(TODAY=BEGINNING + timedelta(days=number))
 
 
 def challenge_of(name: str = "Ada", *, days: int = 30, **values: Any) -> Challenge:
