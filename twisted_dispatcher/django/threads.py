@@ -49,7 +49,9 @@ class DjangoThreads:
     def run(self, handler: Listener, event: Any) -> Deferred[Any]:
         return self.call(handler, event)
 
-    def call(self, function: Callable[..., Any], *arguments: Any, **keywords: Any) -> Deferred[Any]:
+    def call(
+        self, function: Callable[..., Any], *arguments: Any, **keywords: Any
+    ) -> Deferred[Any]:
         """
         Call a function in one of the threads; belongs to the reactor's thread.
 

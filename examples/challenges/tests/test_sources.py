@@ -12,7 +12,7 @@ from examples.challenges.tests.making import challenge_of, donation_of, on_day
 def saved(challenge: Challenge, donations: int = 0) -> Challenge:
     """Write rows past the signals, so that nobody but the test asks the sources."""
     Challenge.objects.bulk_create([challenge])
-    stored = Challenge.objects.get()
+    stored: Challenge = Challenge.objects.get()
     stored.donations.bulk_create([donation_of(stored) for _ in range(donations)])
     return stored
 

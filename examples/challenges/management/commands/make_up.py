@@ -36,9 +36,9 @@ def begin(name: str, title: str, days: int) -> Challenge:
     """Somebody registers, and begins a challenge."""
     user = User.objects.create_user(name.lower(), f"{name.lower()}@example.org", first_name=name)
     end_date = today() + timedelta(days=days)
-    return Challenge.objects.create(
-        user=user, title=title, start_date=today(), end_date=end_date, goal=100
-    )
+    challenge = Challenge(user=user, title=title, start_date=today(), end_date=end_date, goal=100)
+    challenge.save()
+    return challenge
 
 
 def donate(challenge: Challenge, name: str) -> None:
