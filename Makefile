@@ -63,6 +63,7 @@ coverage: $(VENV)/.with-test ## Run the tests that kill nothing, and see that th
 	@echo "==> running the tests under coverage"
 	@mkdir -p build/coverage
 	@$(BIN)/coverage run $(TRIAL) $(MEASURED_TESTS)
+	@$(BIN)/coverage combine --quiet --append
 	@$(BIN)/coverage html --quiet --fail-under=0
 	@$(BIN)/coverage report
 

@@ -942,4 +942,17 @@ class NeedsStore(DispatcherError, TypeError):
         super().__init__(
             f"{function} is of no use in memory, where nothing is kept: name a store, for example "
             "connect('sqlite:///events.db')"
+# Django
+
+
+class ObjectGone(DispatcherError, LookupError):
+    """A row that the context of an event refers to is not there any more."""
+
+    def __init__(self, model: str, pk: object, database: str) -> None:
+        self.model = model
+        self.pk = pk
+        self.database = database
+        super().__init__(
+            f"the {model} with the primary key {pk!r} is not in the database {database!r} any "
+            "more: let the handler expect that, or put what it needs into the context"
         )
