@@ -942,6 +942,9 @@ class NeedsStore(DispatcherError, TypeError):
         super().__init__(
             f"{function} is of no use in memory, where nothing is kept: name a store, for example "
             "connect('sqlite:///events.db')"
+        )
+
+
 # Django
 
 
