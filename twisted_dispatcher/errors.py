@@ -959,3 +959,15 @@ class ObjectGone(DispatcherError, LookupError):
             f"the {model} with the primary key {pk!r} is not in the database {database!r} any "
             "more: let the handler expect that, or put what it needs into the context"
         )
+
+
+class ChainInTransaction(DispatcherError, RuntimeError):
+    """A chain was asked for within a transaction, which it has no part in."""
+
+    def __init__(self, chain_type: str) -> None:
+        self.chain_type = chain_type
+        super().__init__(
+            f"chains of type {chain_type!r} are found and moved for good, whatever becomes of "
+            "the transaction that is open here: do it outside, as with transaction.on_commit(); "
+            "in tests, in a TransactionTestCase"
+        )
