@@ -49,6 +49,7 @@ class DispatcherService(MultiService):
 
     :ivar settings: what it was made of.
     :ivar store: the store, which it closes at the end; None in memory.
+    :ivar reactor: the reactor that it lives under, also its clock.
     :ivar dispatcher: a `DurableDispatcher`, or without a store an `EventDispatcher`.
     """
 
@@ -74,7 +75,7 @@ class DispatcherService(MultiService):
         super().__init__()  # type: ignore[no-untyped-call]
         if reactor is None:
             from twisted.internet import reactor
-        self._reactor = reactor
+        self.reactor = reactor
         self._stopping: Deferred[None] | None = None
         self._sources: Any = None
         self.settings = Settings.of(settings)
@@ -96,7 +97,7 @@ class DispatcherService(MultiService):
         common: dict[str, Any] = {
             "on_failure": given.on_failure,
             "order_by": given.order_by,
-            "clock": self._reactor,
+            "clock": self.reactor,
             "runners": runners,
         }
         if self.store is None:
@@ -172,7 +173,7 @@ class DispatcherService(MultiService):
             await stopping
             return
         # In memory nothing can be given back to anybody.
-        stopping.addTimeout(max(self.settings.drain, 0.001), self._reactor)
+        stopping.addTimeout(max(self.settings.drain, 0.001), self.reactor)
         try:
             await stopping
         except TimeoutError:

@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from twisted_dispatcher.blocking.caller import check_seconds
 from twisted_dispatcher.blocking.calls import Call
-from twisted_dispatcher.blocking.connection import Connection, check_seconds
+from twisted_dispatcher.blocking.connection import Connection
 from twisted_dispatcher.blocking.face import Face
 from twisted_dispatcher.blocking.lifetime import Lifetime
 from twisted_dispatcher.blocking.thread import reactor_thread
@@ -19,7 +20,7 @@ from twisted_dispatcher.interfaces import IRunner
 from twisted_dispatcher.service import DispatcherService
 from twisted_dispatcher.settings import Settings
 
-__all__ = ["Connection", "Face", "connect"]
+__all__ = ["Connection", "Face", "attach", "connect"]
 
 
 def connect(
@@ -47,4 +48,17 @@ def connect(
     given = Settings.of(settings)
     thread = reactor_thread()
     begin = Call(Lifetime.begin, (thread.reactor, given, setup, runners), {})
-    return Connection(thread, thread.run(begin, seconds), seconds)
+    lifetime: Lifetime = thread.run(begin, seconds)
+    return Connection(thread, lifetime.service, seconds, lifetime.end)
+
+
+def attach(service: DispatcherService, *, timeout: float = 30.0) -> Connection:
+    """
+    Give a connection to a service that runs in this process already, and is stopped by its owner.
+
+    It is for code that blocks in a daemon, such as handlers in threads.
+
+    :param timeout: seconds that each call may take that does not say so.
+    :raises ForkedProcess: when this process was forked after a reactor was there.
+    """
+    return Connection(reactor_thread(), service, check_seconds(timeout), None)

@@ -2,7 +2,7 @@
 The thread in which the reactor runs, and how other threads have something called there.
 
 crochet starts the thread, when the first connection is made, and asks the reactor to stop when the
-main thread has ended. The calls are our own (`calls`), as its own fall short in four ways: they
+main thread has ended. Where the reactor runs already, as in a daemon, that thread is it. The calls are our own (`calls`), as its own fall short in four ways: they
 lose the context variables; what is cancelled at a time limit is logged as an unhandled error; a
 call that has not begun at its limit is begun all the same; and from the moment at which the
 program ends it refuses the calls of handlers that are still being waited for.
@@ -34,30 +34,23 @@ from twisted_dispatcher.errors import (
 
 class ReactorThread:
     """
-    The reactor of this process, running in a thread of its own.
+    The reactor of this process, and the thread that it runs in.
 
     :ivar reactor: the global reactor.
     """
 
     def __init__(self) -> None:
         """
-        Have the reactor run, if it does not run yet.
+        Have the reactor run in a thread of its own, if it does not run anywhere yet.
 
         :raises ForkedProcess: when there was a reactor before this process was forked.
         :raises MissingExtra: when crochet is not installed.
         """
         if _is_forked:
             raise ForkedProcess
-        try:
-            import crochet
-        except ModuleNotFoundError as error:
-            if error.name != "crochet":
-                raise
-            raise MissingExtra("crochet", "a blocking connection", "blocking") from None
-        crochet.setup()
-        from twisted.internet import reactor
-
-        self.reactor: Any = reactor
+        if not _runs_already():
+            _start()
+        self.reactor = _global_reactor()
         self._process = os.getpid()
         self._calls: set[Call] = set()
         self._ended = False
@@ -107,6 +100,28 @@ class ReactorThread:
         if not call.done:
             raise CallTimeout(seconds, call.name, call.begun)
         return call.result()
+
+
+def _runs_already() -> bool:
+    """Tell whether the reactor runs, as it does in a daemon, without installing one."""
+    return "twisted.internet.reactor" in sys.modules and _global_reactor().running
+
+
+def _start() -> None:
+    """Have crochet run the reactor in a thread, unless it was told that somebody else will."""
+    try:
+        import crochet
+    except ModuleNotFoundError as error:
+        if error.name != "crochet":
+            raise
+        raise MissingExtra("crochet", "a blocking connection", "blocking") from None
+    crochet.setup()
+
+
+def _global_reactor() -> Any:
+    from twisted.internet import reactor
+
+    return reactor
 
 
 _is_forked = False

@@ -21,11 +21,15 @@ from typing import Any, Final
 
 from django.db import connections, reset_queries
 from twisted.internet.defer import Deferred
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
 from zope.interface import implementer
 
+from twisted_dispatcher.django.references import resolved
 from twisted_dispatcher.interfaces import IRunner, Listener
+
+_log = Logger()
 
 # So many handlers run at once in a process; each may hold a connection to each database.
 MOST_THREADS: Final = 10
@@ -47,7 +51,7 @@ class DjangoThreads:
         self._pool.threadFactory = partial(Thread, daemon=True)  # type: ignore[assignment]
 
     def run(self, handler: Listener, event: Any) -> Deferred[Any]:
-        return self.call(handler, event)
+        return self.call(_handle, handler, event)
 
     def call(
         self, function: Callable[..., Any], *arguments: Any, **keywords: Any
@@ -79,12 +83,17 @@ class DjangoThreads:
         self._reactor.callFromThread(_tell, answer, value)
 
 
+def _handle(handler: Listener, event: Any) -> Any:
+    """Call a handler with an event whose references are rows, read here when it asks for them."""
+    return handler(resolved(event))
+
+
 def _tell(answer: Deferred[Any], value: Any) -> None:
-    """Fire with a value or a failure, unless it was cancelled, which nobody is told of."""
+    """Fire with a value or a failure; when nobody waits any more, log a failure."""
     if not answer.called:
         answer.callback(value)
     elif isinstance(value, Failure):
-        value.cleanFailure()
+        _log.failure("A handler failed in its thread after nobody waited for it any more", value)
 
 
 @contextmanager
