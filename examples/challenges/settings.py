@@ -2,10 +2,10 @@
 The settings of the site.
 
 The environment says where things are. CHALLENGES_DATABASE names the database, as the path of a
-SQLite file or as ``postgresql://user:password@host:port/name``; CHALLENGES_MAIL the mail server,
-as ``host:port``, and without one mails are printed; CHALLENGES_RUN where events are handled, ``here`` or by a ``daemon``. With
-CHALLENGES_TODAY it is another day, and with CHALLENGES_PATIENCE mails are tried again after so
-many seconds: nobody wants to wait in a story.
+SQLite file or as ``postgresql://user:password@host:port/name``. CHALLENGES_MAIL names the mail
+server, as ``host:port``; without one mails are printed. CHALLENGES_RUN says where events are
+handled, ``here`` or by a ``daemon``. With CHALLENGES_TODAY it is another day, and with
+CHALLENGES_PATIENCE mails are tried again after so many seconds: nobody wants to wait in a story.
 """
 
 from __future__ import annotations
