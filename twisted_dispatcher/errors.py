@@ -1215,3 +1215,13 @@ class InvalidDeclaration(SourceError, InvalidEvent, KeyError, TypeError):
     def __init__(self, message: str, name: str | None = None) -> None:
         self.name = name
         super().__init__(message)
+class ChainInTransaction(DispatcherError, RuntimeError):
+    """A chain was asked for within a transaction, which it has no part in."""
+
+    def __init__(self, chain_type: str) -> None:
+        self.chain_type = chain_type
+        super().__init__(
+            f"chains of type {chain_type!r} are found and moved for good, whatever becomes of "
+            "the transaction that is open here: do it outside, as with transaction.on_commit(); "
+            "in tests, in a TransactionTestCase"
+        )
