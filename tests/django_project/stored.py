@@ -140,5 +140,3 @@ def store_session(uid: str, *instances: tuple[str, int | None]) -> Session:
             body='{"kwargs": {"ordered": {}}, "times": {}}',
         )
     return session
-
-

@@ -24,8 +24,8 @@ from typing import Any, Final
 from django.core.exceptions import ValidationError
 from django.db import models
 
-from twisted_dispatcher.errors import UnknownGeneratorSource, UnknownOperator
 from twisted_dispatcher import sources
+from twisted_dispatcher.errors import UnknownGeneratorSource, UnknownOperator
 
 OPERATORS: Final[Mapping[str, Callable[[Any, Any], Any]]] = {
     ">": operator.gt,

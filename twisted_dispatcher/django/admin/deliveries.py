@@ -29,7 +29,9 @@ class DeliveryAdmin(MendingMixin, StoredAdmin):
     list_select_related = ("event",)
     ordering = ("-id",)
     search_fields = ("handler",)
-    search_help_text = "The key of an event, the number of a delivery, or a part of a handler's name"
+    search_help_text = (
+        "The key of an event, the number of a delivery, or a part of a handler's name"
+    )
     fields = ("event_link", "phase", "handler", "status", "attempts", "due_time", "error_block")
 
     due_time = time_column("due")

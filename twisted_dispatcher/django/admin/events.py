@@ -17,7 +17,7 @@ from twisted_dispatcher.django.admin.mending import buttons
 from twisted_dispatcher.django.admin.stored import Part, StoredAdmin
 from twisted_dispatcher.django.admin.times import time_column
 from twisted_dispatcher.django.conf import conf
-from twisted_dispatcher.django.models import Delivery, Event
+from twisted_dispatcher.django.models import Delivery
 from twisted_dispatcher.django.reading import story_of_event
 from twisted_dispatcher.records import DEAD, SETTLED
 from twisted_dispatcher.status import Explained, Story
@@ -34,17 +34,29 @@ class EventAdmin(StoredAdmin):
     ordering = ("-id",)
     search_fields = ("key",)
     search_help_text = "A whole key, or a part of the key of one of the newest events"
-    fields = ("key", "group", "accepted_time", "due_time", "lane", "context_block", "details_block")
+    fields = (
+        "key",
+        "group",
+        "accepted_time",
+        "due_time",
+        "lane",
+        "context_block",
+        "details_block",
+    )
 
     accepted_time = time_column("accepted")
     due_time = time_column("due", "not before")
 
     def get_queryset(self, request: HttpRequest) -> Any:
         """Add how many deliveries there are, and what has become of them."""
-        return super().get_queryset(request).annotate(
-            count=_count(),
-            count_dead=_count(status=DEAD),
-            count_settled=_count(status__in=SETTLED),
+        return (
+            super()
+            .get_queryset(request)
+            .annotate(
+                count=_count(),
+                count_dead=_count(status=DEAD),
+                count_settled=_count(status__in=SETTLED),
+            )
         )
 
     def get_search_results(
@@ -116,5 +128,3 @@ def _standing(explained: Explained) -> str:
     if delivery.status == DEAD:
         return last_line(delivery.error)
     return explained.reason.text
-
-

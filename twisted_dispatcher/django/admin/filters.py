@@ -11,7 +11,6 @@ from django.contrib import admin
 from django.http import HttpRequest
 from django.utils import timezone
 
-from twisted_dispatcher.django.admin.looks import group_of
 from twisted_dispatcher.django.admin.finding import (
     accepted_since,
     failed,
@@ -21,6 +20,7 @@ from twisted_dispatcher.django.admin.finding import (
     unsettled,
     with_dead,
 )
+from twisted_dispatcher.django.admin.looks import group_of
 from twisted_dispatcher.django.models import DeadLetter
 from twisted_dispatcher.records import DEAD, DONE, SKIPPED, STATUSES
 

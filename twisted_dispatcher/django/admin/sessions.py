@@ -161,5 +161,3 @@ class InstanceAdmin(StoredAdmin):
     def body_block(self, instance: Any) -> str | None:
         """Show its kwargs and the times of what has happened to it."""
         return json_block(instance.body)
-
-
