@@ -9,7 +9,7 @@ is never one of these: it is a result, kept in the `HandlerOutcome`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from twisted.internet import defer
