@@ -7,7 +7,9 @@ number of the last one that was run is the version of the tables.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from importlib.resources import files
+from sqlite3 import complete_statement
 
 import attrs
 
@@ -24,15 +26,26 @@ class Migration:
 
 
 def migrations_in(package: str) -> tuple[Migration, ...]:
-    """Read the migrations of a package, in order."""
+    """Read the migrations of a package, in order; it is not imported, and needs no driver."""
+    parent, _, name = package.rpartition(".")
     found = [
         Migration(int(each.name.partition("_")[0]), each.name, each.read_text(encoding="utf-8"))
-        for each in files(package).iterdir()
+        for each in files(parent).joinpath(name).iterdir()
         if each.name.endswith(".sql")
     ]
     found.sort(key=lambda each: each.version)
     assert [each.version for each in found] == list(range(1, len(found) + 1)), found
     return tuple(found)
+
+
+def statements_of(sql: str) -> Iterator[str]:
+    """Give the statements of a migration for SQLite, whose drivers take them one by one."""
+    statement = ""
+    for line in sql.splitlines(keepends=True):
+        statement += line
+        if complete_statement(statement):
+            yield statement
+            statement = ""
 
 
 def steps_from(

@@ -8,7 +8,12 @@ from pathlib import Path
 from typing import Final
 
 from twisted_dispatcher.errors import CorruptStore, ForeignTables, SchemaTooOld, StoreUnavailable
-from twisted_dispatcher.stores.migrations import Migration, migrations_in, steps_from
+from twisted_dispatcher.stores.migrations import (
+    Migration,
+    migrations_in,
+    statements_of,
+    steps_from,
+)
 from twisted_dispatcher.stores.sqlite.complaints import complain
 from twisted_dispatcher.stores.sqlite.tables import META, TABLES
 
@@ -146,10 +151,6 @@ def _version(connection: sqlite3.Connection, url: str, store: str) -> int:
 
 def _run(connection: sqlite3.Connection, migration: Migration) -> None:
     """Run a migration, in the transaction that is open."""
-    statement = ""
-    for line in migration.sql.splitlines(keepends=True):
-        statement += line
-        if sqlite3.complete_statement(statement):
-            connection.execute(statement)
-            statement = ""
+    for statement in statements_of(migration.sql):
+        connection.execute(statement)
     connection.execute(_SET_VERSION, (str(migration.version),))

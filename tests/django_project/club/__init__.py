@@ -1,0 +1,1 @@
+"""An application that makes events: a club, its members, and what they give."""

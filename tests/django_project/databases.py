@@ -1,0 +1,35 @@
+"""The settings of databases, from their URLs."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+DATABASE = "TWISTED_DISPATCHER_DJANGO_DATABASE"
+RUN = "TWISTED_DISPATCHER_DJANGO_RUN"
+
+
+def database_at(url: str) -> dict[str, Any]:
+    """Give Django's settings for the database that a URL names, and for one of tests beside it."""
+    parts = urlsplit(url)
+    if parts.scheme == "sqlite":
+        path = parts.path.removeprefix("/")
+        return {
+            "ENGINE": "django.db.backends.sqlite3",
+            "NAME": path,
+            # In memory no other connection would find it.
+            "TEST": {"NAME": f"{path}.test"},
+        }
+    options = dict(parse_qsl(parts.query))
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": parts.path.removeprefix("/"),
+        "USER": unquote(parts.username or ""),
+        "PASSWORD": unquote(parts.password or ""),
+        "HOST": options.pop("host", "") or parts.hostname or "",
+        "PORT": str(parts.port or ""),
+        "OPTIONS": options,
+        # Several runs may share a server.
+        "TEST": {"NAME": f"test_django_{os.getpid()}"},
+    }

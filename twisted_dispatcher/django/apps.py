@@ -1,0 +1,22 @@
+"""The application as Django knows it."""
+
+from __future__ import annotations
+
+from django.apps import AppConfig
+
+
+class DispatcherConfig(AppConfig):
+    """Dispatches events that happen in the transactions of a project."""
+
+    name = "twisted_dispatcher.django"
+    label = "twisted_dispatcher"
+    verbose_name = "Twisted dispatcher"
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Let models stand in the contexts of events, and settings be checked."""
+        from twisted_dispatcher.django.checks import register_checks
+        from twisted_dispatcher.django.references import register
+
+        register()
+        register_checks()

@@ -1,0 +1,101 @@
+"""
+What a project has registered: handlers of groups, and sources of the events of models.
+
+It is filled while the applications of the project get ready, before anything runs. A worker that
+starts takes the handlers from here (`enter`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from re import Pattern
+from threading import RLock
+from typing import Any, Final, Protocol
+
+import attrs
+
+from twisted_dispatcher.options import HandlerOptions
+
+Source = Callable[[Any], Iterable[Any]]
+
+MODEL_SOURCES: Final[dict[type, list[Source]]] = {}
+"""By model, the sources of its events, in order of registration."""
+
+
+@attrs.frozen(eq=False)
+class GroupHandler:
+    """A handler, the pattern of the groups that it is for, and its options."""
+
+    handler: Callable[..., Any]
+    group: str | Pattern[str]
+    options: HandlerOptions | None
+
+
+class TakesHandlers(Protocol):
+    """What `EventSources` has of the kind."""
+
+    def register_group_handler(
+        self,
+        *,
+        handler: Callable[..., Any],
+        group: str | Pattern[str],
+        options: HandlerOptions | None = None,
+    ) -> Any: ...
+
+
+GROUP_HANDLERS: Final[list[GroupHandler]] = []
+"""The handlers of groups, in order of registration."""
+
+_followers: list[Callable[[GroupHandler], object]] = []
+_lock = RLock()
+
+
+def register_group_handler(
+    *,
+    handler: Callable[..., Any],
+    group: str | Pattern[str],
+    options: HandlerOptions | None = None,
+) -> None:
+    """
+    Have a handler called with the events whose group a pattern is found in.
+
+    A plain function is called in a thread of its own, where it may use the ORM.
+
+    :param group: a regular expression, as text or compiled; it need not match the whole group.
+    :param options: by default those of the thread runner.
+    """
+    registered = GroupHandler(handler, group, options)
+    with _lock:
+        GROUP_HANDLERS.append(registered)
+        followers = tuple(_followers)
+    for each in followers:
+        each(registered)
+
+
+def enter(sources: TakesHandlers, follow: Callable[[GroupHandler], object] | None = None) -> None:
+    """
+    Give a worker's sources all handlers.
+
+    :param follow: called with each handler that is registered later on, in whatever thread that
+        is.
+    """
+    with _lock:
+        registered = tuple(GROUP_HANDLERS)
+        if follow is not None:
+            _followers.append(follow)
+    for each in registered:
+        hand_over(sources, each)
+
+
+def leave(follow: Callable[[GroupHandler], object]) -> None:
+    """Tell of later registrations no more."""
+    with _lock:
+        _followers.remove(follow)
+
+
+def hand_over(sources: TakesHandlers, registered: GroupHandler) -> None:
+    """Give a worker's sources one handler; what runs there waits in a thread by default."""
+    options = registered.options or HandlerOptions(runner="thread")
+    sources.register_group_handler(
+        handler=registered.handler, group=registered.group, options=options
+    )

@@ -1,0 +1,99 @@
+"""
+Making the store's tables by Django's migrations, with the store's own SQL.
+
+Each of the store's numbered files has a migration here. It finds the tables as old as it expects
+them and runs the file; or it finds them newer, since `open_store` has been there before, and
+leaves them as they are. What `open_store` does is the same the other way round.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+from django.db.migrations.operations.base import Operation
+
+from twisted_dispatcher.django.conf import conf
+from twisted_dispatcher.django.databases import vendor_of
+from twisted_dispatcher.stores.migrations import Migration, migrations_in, statements_of
+
+_META: Final = "twisted_dispatcher_meta"
+_STORES: Final = "twisted_dispatcher.stores"
+# The store takes the same lock.
+_LOCK: Final = "SELECT pg_advisory_xact_lock(hashtextextended('twisted_dispatcher migrations', 0))"
+_VERSION: Final = f"SELECT value FROM {_META} WHERE name = 'schema'"
+_SET_FIRST: Final = f"INSERT INTO {_META} (name, value) VALUES ('schema', %s)"
+_SET: Final = f"UPDATE {_META} SET value = %s WHERE name = 'schema'"
+_MADE: Final = re.compile(r"^CREATE (TABLE|SEQUENCE|FUNCTION) (\w+)", re.MULTILINE)
+
+
+class StoreTables(Operation):
+    """
+    Brings the store's tables to a version, where the database is the one that has them.
+
+    Backwards the tables stay, as they do no harm; but back to before the first version they go.
+    """
+
+    reduces_to_sql = True
+    reversible = True
+
+    def __init__(self, version: int) -> None:
+        self.version = version
+
+    def deconstruct(self) -> tuple[str, list[Any], dict[str, Any]]:
+        return type(self).__name__, [self.version], {}
+
+    def state_forwards(self, app_label: str, state: Any) -> None:
+        """Leave the models to other operations."""
+
+    def database_forwards(
+        self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any
+    ) -> None:
+        connection = schema_editor.connection
+        if connection.alias != conf().database:
+            return
+        if schema_editor.collect_sql or _version(schema_editor) < self.version:
+            _run(schema_editor, _migrations(connection.alias)[self.version - 1])
+
+    def database_backwards(
+        self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any
+    ) -> None:
+        connection = schema_editor.connection
+        if connection.alias != conf().database or self.version > 1:
+            return
+        made = [
+            each
+            for migration in _migrations(connection.alias)
+            for each in _MADE.findall(migration.sql)
+        ]
+        for kind, name in reversed(made):
+            schema_editor.execute(f"DROP {kind} IF EXISTS {name}", params=None)
+
+    def describe(self) -> str:
+        return f"Brings the tables of events to version {self.version}"
+
+
+def _migrations(alias: str) -> tuple[Migration, ...]:
+    return migrations_in(f"{_STORES}.{vendor_of(alias)}")
+
+
+def _version(schema_editor: Any) -> int:
+    """Give the version of the tables, 0 where there are none; keep others from changing it."""
+    connection = schema_editor.connection
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute(_LOCK)
+        if _META not in connection.introspection.table_names(cursor):
+            return 0
+        cursor.execute(_VERSION)
+        ((version,),) = cursor.fetchall()
+    return int(version)
+
+
+def _run(schema_editor: Any, migration: Migration) -> None:
+    # What is sent to PostgreSQL without parameters may be several statements.
+    is_sqlite = schema_editor.connection.vendor == "sqlite"
+    for statement in statements_of(migration.sql) if is_sqlite else (migration.sql,):
+        schema_editor.execute(statement, params=None)
+    set_version = _SET_FIRST if migration.version == 1 else _SET
+    schema_editor.execute(set_version, params=[str(migration.version)])
