@@ -24,8 +24,8 @@ from typing import Any, Final
 from django.core.exceptions import ValidationError
 from django.db import models
 
-from twisted_dispatcher.errors import UnknownGeneratorSource, UnknownOperator
 from twisted_dispatcher import sources
+from twisted_dispatcher.errors import UnknownGeneratorSource, UnknownOperator
 
 OPERATORS: Final[Mapping[str, Callable[[Any, Any], Any]]] = {
     ">": operator.gt,
@@ -49,7 +49,8 @@ def events_from_generators(
     """
     if described is None:
         described = Generator.objects.active().as_generators()
-    return sources.events_from_generators(described, **options)
+    events: Iterator[Any] = sources.events_from_generators(described, **options)
+    return events
 
 
 class GeneratorQuerySet(models.QuerySet):

@@ -59,7 +59,7 @@ class ChainAdmin(StoredAdmin):
     @admin.display(description="resources")
     def resources(self, chain: Any) -> str:
         """Show what the chain is about."""
-        return pair_text(tuple((kind, value) for kind, value in json.loads(chain.pairs)))
+        return pair_text(tuple(map(tuple, json.loads(chain.pairs))))
 
     @admin.display(description="flags")
     def flags(self, chain: Any) -> str | None:
@@ -84,11 +84,11 @@ class ChainAdmin(StoredAdmin):
 
 def _parts(story: ChainStory) -> Iterable[Part]:
     if story.refusals:
-        rows = ((name, ", ".join(map(str, why))) for name, why in story.refusals.items())
-        yield Part("Refused at the last attempt", table(("transition", "errors"), rows))
+        refused = [(name, ", ".join(map(str, why))) for name, why in story.refusals.items()]
+        yield Part("Refused at the last attempt", table(("transition", "errors"), refused))
     if story.signals:
-        rows = ((name, json_block(json.dumps(value))) for name, value in story.signals.items())
-        yield Part("Signals that have arrived", table(("signal", "value"), rows))
+        arrived = [(name, json_block(json.dumps(value))) for name, value in story.signals.items()]
+        yield Part("Signals that have arrived", table(("signal", "value"), arrived))
     heads = ("version", "at", "from", "to", "transition", "requested by")
     history = table(heads, map(_transition, reversed(story.history)))
     yield Part("History", history if story.history else "It has made no transition yet.")

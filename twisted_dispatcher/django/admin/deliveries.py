@@ -1,4 +1,4 @@
-"""Deliveries, those that are dead also in a list of their own; they can be replayed and skipped."""
+"""Deliveries, and the dead ones in a list of their own; to be replayed and skipped."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest
+from django.utils.safestring import SafeString
 
 from twisted_dispatcher.django.admin.addresses import link, page_of
 from twisted_dispatcher.django.admin.filters import Handler, Status
@@ -24,12 +25,16 @@ from twisted_dispatcher.status.reasons import last_line
 class DeliveryAdmin(MendingMixin, StoredAdmin):
     """Lists deliveries; a page has the traceback of one and what keeps it from going on."""
 
-    list_display = ("id", "key", "phase", "handler", "status", "attempts", "due_time", "problem")
-    list_filter = (Status, Handler)
+    list_display: tuple[str, ...] = (
+        *("id", "key", "phase", "handler", "status", "attempts", "due_time", "problem"),
+    )
+    list_filter: tuple[Any, ...] = (Status, Handler)
     list_select_related = ("event",)
     ordering = ("-id",)
     search_fields = ("handler",)
-    search_help_text = "The key of an event, the number of a delivery, or a part of a handler's name"
+    search_help_text = (
+        "The key of an event, the number of a delivery, or a part of a handler's name"
+    )
     fields = ("event_link", "phase", "handler", "status", "attempts", "due_time", "error_block")
 
     due_time = time_column("due")
@@ -50,7 +55,7 @@ class DeliveryAdmin(MendingMixin, StoredAdmin):
         return str(delivery.event.key)
 
     @admin.display(description="event")
-    def event_link(self, delivery: Any) -> str:
+    def event_link(self, delivery: Any) -> SafeString:
         """Show the key of the event, with the way there."""
         return link(page_of(None, "event", delivery.event_id), delivery.event.key)
 

@@ -14,14 +14,14 @@ from twisted_dispatcher.django.models import Condition, Generator
 NO_DESCRIPTION = "Description not available."
 
 
-class ConditionInline(admin.TabularInline):  # type: ignore[misc]
+class ConditionInline(admin.TabularInline):
     """The conditions on the page of their generator."""
 
     model = Condition
     extra = 1
 
 
-class GeneratorAdmin(admin.ModelAdmin):  # type: ignore[misc]
+class GeneratorAdmin(admin.ModelAdmin):
     """Lists generators with their conditions; they are switched on and off in the list."""
 
     list_display = ("group", "source", "conditions_text", "is_active")

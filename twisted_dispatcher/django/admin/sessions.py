@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from django.contrib import admin
 from django.http import Http404, HttpRequest
+from django.utils.safestring import SafeString
 
 from twisted_dispatcher.django.admin.addresses import address_of, link, page_of
 from twisted_dispatcher.django.admin.filters import Choices
@@ -89,7 +90,7 @@ def place_of(instance: Any) -> str:
     return f"{instance.session_id}/{instance.name}"
 
 
-class Life(admin.SimpleListFilter):  # type: ignore[misc]
+class Life(admin.SimpleListFilter):
     """What an instance is to its session."""
 
     title = "life"
@@ -138,7 +139,7 @@ class InstanceAdmin(StoredAdmin):
         return found, False
 
     @admin.display(description="instance")
-    def name_link(self, instance: Any) -> str:
+    def name_link(self, instance: Any) -> SafeString:
         """Show the name, with the way to the page."""
         return link(page_of(None, "instance", place_of(instance)), instance.name)
 
@@ -148,7 +149,7 @@ class InstanceAdmin(StoredAdmin):
         return str(instance.session.uid)
 
     @admin.display(description="session")
-    def session_link(self, instance: Any) -> str:
+    def session_link(self, instance: Any) -> SafeString:
         """Show the uid of the session, with the way there."""
         return link(page_of(None, "session", instance.session_id), instance.session.uid)
 
@@ -161,5 +162,3 @@ class InstanceAdmin(StoredAdmin):
     def body_block(self, instance: Any) -> str | None:
         """Show its kwargs and the times of what has happened to it."""
         return json_block(instance.body)
-
-

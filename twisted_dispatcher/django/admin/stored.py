@@ -25,12 +25,12 @@ class Part:
     content: str
 
     @property
-    def is_table(self) -> bool:
-        """Whether the content is no line of text."""
-        return self.content.startswith("<table")
+    def is_block(self) -> bool:
+        """Whether the content is a table or lines, and no sentence."""
+        return self.content.startswith(("<table", "<pre"))
 
 
-class StoredAdmin(admin.ModelAdmin):  # type: ignore[misc]
+class StoredAdmin(admin.ModelAdmin):
     """
     Lists rows of the store, the newest first, and shows one.
 

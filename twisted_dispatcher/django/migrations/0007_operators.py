@@ -1,4 +1,4 @@
-"""What the admin needs beside the store's tables: generators, permissions, the list of the dead."""
+"""What the admin needs beside the store's tables: generators, permissions, the dead."""
 
 from __future__ import annotations
 
