@@ -932,6 +932,26 @@ class StoreWithoutSweeps(SourceError, TypeError):
         )
 
 
+class UnknownGeneratorSource(DispatcherError, KeyError):
+    """A generator names a source that nobody has registered."""
+
+    def __init__(self, source: str, known: Iterable[str]) -> None:
+        self.source = source
+        super().__init__(
+            f"no source is registered as {source!r}; there are: "
+            f"{', '.join(sorted(known)) or 'none'}. Add it to Generator.SOURCES, or change the "
+            "generator"
+        )
+
+
+class UnknownOperator(DispatcherError, KeyError):
+    """A condition compares by something that is no operator."""
+
+    def __init__(self, operator: str, known: Iterable[str]) -> None:
+        self.operator = operator
+        super().__init__(f"{operator!r} compares nothing; there are: {', '.join(known)}")
+
+
 # Django
 
 
@@ -945,6 +965,60 @@ class ObjectGone(DispatcherError, LookupError):
         super().__init__(
             f"the {model} with the primary key {pk!r} is not in the database {database!r} any "
             "more: let the handler expect that, or put what it needs into the context"
+        )
+
+
+class HandlerWaits(DispatcherError, TypeError):
+    """A handler that is called at once waits for something, which nobody would bring about."""
+
+    def __init__(self, handler: str) -> None:
+        self.handler = handler
+        super().__init__(
+            f"{handler} waits, and while events are handled at once no reactor runs in this "
+            "thread: register it as an async def by register_group_handler, or test it with "
+            "RUN = 'here'"
+        )
+
+
+class EndlessEvents(DispatcherError, RecursionError):
+    """The handlers of an event have recorded others, whose handlers have, and so on."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        super().__init__(
+            f"more than {count} events have followed from what was recorded at once: see whether "
+            "a handler saves what its own event was made from, under a new key each time"
+        )
+
+
+class HandlersFailed(DispatcherError, AssertionError):
+    """
+    Handlers have failed in a test, and the test has not looked at that.
+
+    :ivar failed: what each of them came to.
+    """
+
+    def __init__(self, failed: Sequence[Any]) -> None:
+        self.failed = tuple(failed)
+        listed = "".join(
+            f"\n- {each.handler} for the event {each.event.key}: {each.error!r}"
+            for each in self.failed
+        )
+        super().__init__(
+            f"{len(self.failed)} handlers have failed, which no save() shows:{listed}\n"
+            "where a test expects that, let it call take_failures()"
+        )
+
+
+class ChainInTransaction(DispatcherError, RuntimeError):
+    """A chain was asked for within a transaction, which it has no part in."""
+
+    def __init__(self, chain_type: str) -> None:
+        self.chain_type = chain_type
+        super().__init__(
+            f"chains of type {chain_type!r} are found and moved for good, whatever becomes of "
+            "the transaction that is open here: do it outside, as with transaction.on_commit(); "
+            "in tests, in a TransactionTestCase"
         )
 
 
@@ -1029,84 +1103,4 @@ class NeedsStore(DispatcherError, TypeError):
         super().__init__(
             f"{function} is of no use in memory, where nothing is kept: name a store, for example "
             "connect('sqlite:///events.db')"
-        )
-
-
-# Tests of Django projects
-
-
-class HandlerWaits(DispatcherError, TypeError):
-    """A handler that is called at once waits for something, which nobody would bring about."""
-
-    def __init__(self, handler: str) -> None:
-        self.handler = handler
-        super().__init__(
-            f"{handler} waits, and while events are handled at once no reactor runs in this "
-            "thread: register it as an async def by register_group_handler, or test it with "
-            "RUN = 'here'"
-        )
-
-
-class EndlessEvents(DispatcherError, RecursionError):
-    """The handlers of an event have recorded others, whose handlers have, and so on."""
-
-    def __init__(self, count: int) -> None:
-        self.count = count
-        super().__init__(
-            f"more than {count} events have followed from what was recorded at once: see whether "
-            "a handler saves what its own event was made from, under a new key each time"
-        )
-
-
-class HandlersFailed(DispatcherError, AssertionError):
-    """
-    Handlers have failed in a test, and the test has not looked at that.
-
-    :ivar failed: what each of them came to.
-    """
-
-    def __init__(self, failed: Sequence[Any]) -> None:
-        self.failed = tuple(failed)
-        listed = "".join(
-            f"\n- {each.handler} for the event {each.event.key}: {each.error!r}"
-            for each in self.failed
-        )
-        super().__init__(
-            f"{len(self.failed)} handlers have failed, which no save() shows:{listed}\n"
-            "where a test expects that, let it call take_failures()"
-        )
-
-
-# Generators of events
-
-
-class UnknownGeneratorSource(DispatcherError, KeyError):
-    """A generator names a source that nobody has registered."""
-
-    def __init__(self, source: str, known: Iterable[str]) -> None:
-        self.source = source
-        super().__init__(
-            f"no source is registered as {source!r}; there are: "
-            f"{', '.join(sorted(known)) or 'none'}. Add it to Generator.SOURCES, or change the "
-            "generator"
-        )
-
-
-class UnknownOperator(DispatcherError, KeyError):
-    """A condition compares by something that is no operator."""
-
-    def __init__(self, operator: str, known: Iterable[str]) -> None:
-        self.operator = operator
-        super().__init__(f"{operator!r} compares nothing; there are: {', '.join(known)}")
-
-
-class ChainInTransaction(DispatcherError, RuntimeError):
-    """A chain was asked for within a transaction, which it has no part in."""
-
-    def __init__(self, chain_type: str) -> None:
-        self.chain_type = chain_type
-        super().__init__(
-            f"chains of type {chain_type!r} are found and moved for good, whatever becomes of "
-            "the transaction that is open here: do it outside, as with transaction.on_commit(); "
-            "in tests, in a TransactionTestCase"
         )
