@@ -36,7 +36,9 @@ class MendingTests(TransactionTestCase):
         """Give the user these permissions and no others."""
         self.user.user_permissions.set(Permission.objects.filter(codename__in=names))
 
-    def press(self, delivery: Delivery, what: str, client: Client | None = None, **data: str) -> Any:
+    def press(
+        self, delivery: Delivery, what: str, client: Client | None = None, **data: str
+    ) -> Any:
         """Press a button of a delivery."""
         client = client or self.client
         return client.post(page("delivery", "mend", delivery.pk, what), data)
@@ -64,7 +66,9 @@ class MendingTests(TransactionTestCase):
         self.assertRedirects(answer, page("delivery", "change", dead.pk))
         told = f"Delivery {dead.pk} to shop.handler1: it is to be run again."
         self.assertEqual([told], self.told(answer))
-        self.assertEqual(1, LogEntry.objects.filter(user=self.user, object_id=str(dead.pk)).count())
+        self.assertEqual(
+            1, LogEntry.objects.filter(user=self.user, object_id=str(dead.pk)).count()
+        )
 
     def test_skip(self) -> None:
         """A delivery that waits is given up; the way leads back to the page of the event."""

@@ -42,11 +42,6 @@ class EventAdmin(StoredAdmin):
         "accepted_time",
         "due_time",
         "lane",
-<<<<<<< HEAD
-=======
-        "context_block",
-        "details_block",
->>>>>>> main
     )
 
     accepted_time = time_column("accepted")
