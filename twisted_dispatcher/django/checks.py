@@ -106,7 +106,7 @@ def _of_database(conf: Conf) -> Iterator[CheckMessage]:
         return
     try:
         connection = connections[conf.database]
-    except ImproperlyConfigured:
+    except (ImproperlyConfigured, ImportError):
         # Its driver is not installed: Django says so as soon as it looks at a model.
         return
     if connection.vendor == "sqlite":
