@@ -861,6 +861,44 @@ class InvalidDeclaration(SourceError, InvalidEvent, KeyError, TypeError):
         super().__init__(message)
 
 
+class KeyCollision(SourceError, ValueError):
+    """
+    Two events of different groups have the same key, so that the second one was not recorded.
+
+    :ivar group: that of the event that was refused.
+    :ivar known_group: that of the event that has the key.
+    """
+
+    def __init__(self, key: str, group: str, known_group: str) -> None:
+        self.key = key
+        self.group = group
+        self.known_group = known_group
+        super().__init__(
+            f"the key {key!r} of an event of group {group!r} is that of another event, of group "
+            f"{known_group!r}: this is no duplicate, and was not recorded. Give one of the groups "
+            "keys that are its own"
+        )
+
+
+class InvalidSource(SourceError, TypeError, ValueError):
+    """A source, what it is to be run on, or a group's pattern cannot be one."""
+
+
+class SourceBroke(SourceError, RuntimeError):
+    """
+    A source has raised; what it raised is the cause.
+
+    :ivar source: its name.
+    """
+
+    def __init__(self, source: str, error: BaseException) -> None:
+        self.source = source
+        super().__init__(
+            f"{source} has raised {type(error).__name__}, so that it has given no more events: "
+            "mend it; what it gave before is recorded"
+        )
+
+
 # Django
 
 
