@@ -932,6 +932,10 @@ class StoreWithoutSweeps(SourceError, TypeError):
         )
 
 
+class InvalidGenerator(SourceError, ValueError, TypeError):
+    """A generator of events, or one of its candidates, is not what it should be."""
+
+
 class UnknownGeneratorSource(DispatcherError, KeyError):
     """A generator names a source that nobody has registered."""
 
