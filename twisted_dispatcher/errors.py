@@ -899,6 +899,39 @@ class SourceBroke(SourceError, RuntimeError):
         )
 
 
+class UnknownSender(SourceError, KeyError):
+    """No source is registered for a sender."""
+
+    def __init__(self, sender: str, known: Iterable[str]) -> None:
+        self.sender = sender
+        names = ", ".join(sorted(known)) or "none"
+        super().__init__(
+            f"no source is registered for the sender {sender!r} (there are: {names}): mend the "
+            "name, or register one with register_source()"
+        )
+
+
+class SourcesNeedStore(SourceError, TypeError):
+    """Sources need a dispatcher that remembers keys."""
+
+    def __init__(self, dispatcher: object) -> None:
+        super().__init__(
+            f"{type(dispatcher).__name__} forgets which keys it has seen: give a "
+            "DurableDispatcher to EventSources"
+        )
+
+
+class StoreWithoutSweeps(SourceError, TypeError):
+    """A store cannot keep where sweeps stand."""
+
+    def __init__(self, store: object) -> None:
+        self.store = store
+        super().__init__(
+            f"{store!r} has no attribute 'sweeps' that provides ISweepStore: use a store of "
+            "open_store(), add it, or sweep without resume and name"
+        )
+
+
 # Django
 
 
