@@ -9,7 +9,7 @@ is never one of these: it is a result, kept in the `HandlerOutcome`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from twisted.internet import defer
@@ -945,6 +945,96 @@ class NeedsStore(DispatcherError, TypeError):
         )
 
 
+# Sources of events
+
+
+class SourceError(DispatcherError):
+    """The base of what goes wrong with sources of events."""
+
+
+class InvalidDeclaration(SourceError, InvalidEvent, KeyError, TypeError):
+    """
+    A source has given something that declares no event.
+
+    :ivar name: what of it is missing or wrong, if it is one thing.
+    """
+
+    def __init__(self, message: str, name: str | None = None) -> None:
+        self.name = name
+        super().__init__(message)
+
+
+class KeyCollision(SourceError, ValueError):
+    """
+    Two events of different groups have the same key, so that the second one was not recorded.
+
+    :ivar group: that of the event that was refused.
+    :ivar known_group: that of the event that has the key.
+    """
+
+    def __init__(self, key: str, group: str, known_group: str) -> None:
+        self.key = key
+        self.group = group
+        self.known_group = known_group
+        super().__init__(
+            f"the key {key!r} of an event of group {group!r} is that of another event, of group "
+            f"{known_group!r}: this is no duplicate, and was not recorded. Give one of the groups "
+            "keys that are its own"
+        )
+
+
+class InvalidSource(SourceError, TypeError, ValueError):
+    """A source, what it is to be run on, or a group's pattern cannot be one."""
+
+
+class SourceBroke(SourceError, RuntimeError):
+    """
+    A source has raised; what it raised is the cause.
+
+    :ivar source: its name.
+    """
+
+    def __init__(self, source: str, error: BaseException) -> None:
+        self.source = source
+        super().__init__(
+            f"{source} has raised {type(error).__name__}, so that it has given no more events: "
+            "mend it; what it gave before is recorded"
+        )
+
+
+class UnknownSender(SourceError, KeyError):
+    """No source is registered for a sender."""
+
+    def __init__(self, sender: str, known: Iterable[str]) -> None:
+        self.sender = sender
+        names = ", ".join(sorted(known)) or "none"
+        super().__init__(
+            f"no source is registered for the sender {sender!r} (there are: {names}): mend the "
+            "name, or register one with register_source()"
+        )
+
+
+class SourcesNeedStore(SourceError, TypeError):
+    """Sources need a dispatcher that remembers keys."""
+
+    def __init__(self, dispatcher: object) -> None:
+        super().__init__(
+            f"{type(dispatcher).__name__} forgets which keys it has seen: give a "
+            "DurableDispatcher to EventSources"
+        )
+
+
+class StoreWithoutSweeps(SourceError, TypeError):
+    """A store cannot keep where sweeps stand."""
+
+    def __init__(self, store: object) -> None:
+        self.store = store
+        super().__init__(
+            f"{store!r} has no attribute 'sweeps' that provides ISweepStore: use a store of "
+            "open_store(), add it, or sweep without resume and name"
+        )
+
+
 # Django
 
 
@@ -970,4 +1060,43 @@ class ChainInTransaction(DispatcherError, RuntimeError):
             f"chains of type {chain_type!r} are found and moved for good, whatever becomes of "
             "the transaction that is open here: do it outside, as with transaction.on_commit(); "
             "in tests, in a TransactionTestCase"
+class HandlerWaits(DispatcherError, TypeError):
+    """A handler that is called at once waits for something, which nobody would bring about."""
+
+    def __init__(self, handler: str) -> None:
+        self.handler = handler
+        super().__init__(
+            f"{handler} waits, and while events are handled at once no reactor runs in this "
+            "thread: register it as an async def by register_group_handler, or test it with "
+            "RUN = 'here'"
+        )
+
+
+class EndlessEvents(DispatcherError, RecursionError):
+    """The handlers of an event have recorded others, whose handlers have, and so on."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        super().__init__(
+            f"more than {count} events have followed from what was recorded at once: see whether "
+            "a handler saves what its own event was made from, under a new key each time"
+        )
+
+
+class HandlersFailed(DispatcherError, AssertionError):
+    """
+    Handlers have failed in a test, and the test has not looked at that.
+
+    :ivar failed: what each of them came to.
+    """
+
+    def __init__(self, failed: Sequence[Any]) -> None:
+        self.failed = tuple(failed)
+        listed = "".join(
+            f"\n- {each.handler} for the event {each.event.key}: {each.error!r}"
+            for each in self.failed
+        )
+        super().__init__(
+            f"{len(self.failed)} handlers have failed, which no save() shows:{listed}\n"
+            "where a test expects that, let it call take_failures()"
         )

@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from twisted.application.service import MultiService, Service
-from twisted.internet.defer import Deferred, TimeoutError
+from twisted.internet.defer import Deferred, TimeoutError, gatherResults, maybeDeferred
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from twisted_dispatcher.dispatcher import EventDispatcher
 from twisted_dispatcher.durable.dispatcher import DurableDispatcher
@@ -159,10 +160,9 @@ class DispatcherService(MultiService):
         return stopped
 
     async def _stop(self) -> None:
-        try:
-            await super().stopService()  # type: ignore[no-untyped-call]
-        except Exception:
-            _log.failure("A service of the dispatcher's could not be stopped well")
+        Service.stopService(self)
+        children = list(self)
+        await gatherResults([_stopped(child) for child in reversed(children)])
         await self._stop_dispatcher()
         if self.store is not None:
             await self.store.close()
@@ -183,3 +183,12 @@ class DispatcherService(MultiService):
                 dispatcher=self.dispatcher,
                 seconds=self.settings.drain,
             )
+
+
+def _stopped(service: Any) -> Deferred[Any]:
+    """Stop a service; its failing to stop is logged, and keeps nothing else from stopping."""
+
+    def failed(failure: Failure) -> None:
+        _log.failure("{service} could not be stopped well", failure, service=service)
+
+    return maybeDeferred(service.stopService).addErrback(failed)

@@ -70,17 +70,19 @@ class Call:
         if self._left or self.done:
             return
         self.begun = True
-        try:
-            answer = settle(
-                self.context.run(self._function, *self._arguments, **self._keywords),
-            )
-        except BaseException:
-            answer = Failure()
+        answer = self.context.run(self._call)
         if kind_of(answer) == DEFERRED:
             self._waiting = answer
             answer.addBoth(self.end)
         else:
             self.end(answer)
+
+    def _call(self) -> Any:
+        # A coroutine is started here, too, so that it sees the same context variables.
+        try:
+            return settle(self._function(*self._arguments, **self._keywords))
+        except BaseException:
+            return Failure()
 
     def end(self, answer: Any) -> None:
         """Hand the answer over; the first one counts."""
@@ -114,9 +116,10 @@ class Call:
         """Wait until it is done, for so many seconds at most."""
         self._arrival.acquire(timeout=seconds)
 
-    def leave(self) -> None:
-        """Take note that nobody waits any more."""
+    def leave(self) -> bool:
+        """Take note that nobody waits any more, and tell whether the answer is still missing."""
         self._left = True
+        return not self.done
 
     def result(self) -> Any:
         """Give what the function gave, or raise what it raised."""

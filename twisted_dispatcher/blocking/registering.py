@@ -15,7 +15,7 @@ from twisted_dispatcher.registration.handlers import Place, caller_place
 
 THREAD = "thread"
 DEFAULT_OPTIONS = HandlerOptions(runner=THREAD)
-ListenerT = TypeVar("ListenerT", bound=Listener)
+ListenerT = TypeVar("ListenerT", bound=Callable[..., Any])
 
 
 class Registering(Caller):

@@ -2,10 +2,11 @@
 The thread in which the reactor runs, and how other threads have something called there.
 
 crochet starts the thread, when the first connection is made, and asks the reactor to stop when the
-main thread has ended. Where the reactor runs already, as in a daemon, that thread is it. The calls are our own (`calls`), as its own fall short in four ways: they
-lose the context variables; what is cancelled at a time limit is logged as an unhandled error; a
-call that has not begun at its limit is begun all the same; and from the moment at which the
-program ends it refuses the calls of handlers that are still being waited for.
+main thread has ended. Where the reactor runs already, as in a daemon, that thread is it. The calls
+are our own (`calls`), as crochet's fall short in four ways: they lose the context variables; what
+is cancelled at a time limit is logged as an unhandled error; a call that has not begun at its
+limit is begun all the same; and from the moment at which the program ends crochet refuses the
+calls of handlers that are still being waited for.
 
 A reactor does not outlive a fork: in the child its thread is missing, and its waker and epoll
 descriptors are those of the parent. So every call looks at the number of the process, and a fork
@@ -94,10 +95,10 @@ class ReactorThread:
             call.wait(seconds)
         finally:
             self._calls.discard(call)
-            if not call.done:
-                call.leave()
+            has_left = not call.done and call.leave()
+            if has_left:
                 self.reactor.callFromThread(call.cancel)
-        if not call.done:
+        if has_left:
             raise CallTimeout(seconds, call.name, call.begun)
         return call.result()
 

@@ -1,5 +1,5 @@
 """
-A dispatcher for tests: it knows the project's handlers, and to whom an event goes; it runs nothing.
+A dispatcher for tests: it knows the project's handlers, and to whom events go, but runs nothing.
 
 Names, phases, order and options are those of a real dispatcher, since it is one. It is never
 started, and the store that it has is empty and in memory: whoever calls the handlers that it finds
@@ -19,12 +19,10 @@ from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.task import Clock
 from zope.interface import implementer
 
-from twisted_dispatcher.blocking.calls import Call
-from twisted_dispatcher.blocking.thread import reactor_thread
 from twisted_dispatcher.django import registry
 from twisted_dispatcher.django.conf import Conf, conf
+from twisted_dispatcher.django.lending import Lender
 from twisted_dispatcher.django.references import resolved
-from twisted_dispatcher.django.threads import lent_to
 from twisted_dispatcher.durable.planning import Plan
 from twisted_dispatcher.interfaces import IRunner, Listener
 from twisted_dispatcher.service import DispatcherService
@@ -67,15 +65,17 @@ class Rehearsal:
 
         @wraps(handler)
         def wait(*arguments: Any) -> Any:
-            with lent_to(self._seconds) as run:
-                return run(Call(handler, arguments, {}))
+            return Lender().run(handler, arguments, self._seconds)
 
-        # A wrapper is a coroutine function to `inspect` no more.
         return wait
 
     def plan(self, details: dict[str, Any]) -> Plan:
         """Find out to whom an event with some details goes."""
         return self.service.dispatcher.backstage.plan(details)
+
+    def transaction(self, own: Any) -> Any:
+        """Give a transaction as handlers know it; what is accepted in it goes to `own`."""
+        return self.service.dispatcher.backstage.transaction(own)
 
 
 _lock = threading.Lock()

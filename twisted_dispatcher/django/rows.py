@@ -94,7 +94,9 @@ class Rows:
 
     def run_again(self, delivery_id: int) -> None:
         """Store that a delivery is in its next attempt."""
-        again = f"UPDATE {DELIVERY} SET status = '{RUNNING}', attempts = attempts + 1 WHERE id = %s"
+        again = (
+            f"UPDATE {DELIVERY} SET status = '{RUNNING}', attempts = attempts + 1 WHERE id = %s"
+        )
         self._write(again, delivery_id)
 
     def change_body(self, event_id: int, body: str) -> None:

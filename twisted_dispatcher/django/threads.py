@@ -26,6 +26,7 @@ from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
 from zope.interface import implementer
 
+from twisted_dispatcher.django.lending import lender
 from twisted_dispatcher.django.references import resolved
 from twisted_dispatcher.interfaces import IRunner, Listener
 
@@ -81,6 +82,36 @@ class DjangoThreads:
         except BaseException:
             value = Failure()
         self._reactor.callFromThread(_tell, answer, value)
+
+
+_threads: Final = DjangoThreads()
+
+
+def the_threads() -> DjangoThreads:
+    """Give the threads of this process."""
+    return _threads
+
+
+def in_thread(function: Callable[..., Any], *arguments: Any, **keywords: Any) -> Deferred[Any]:
+    """
+    Call a function that uses the ORM, for an ``async def`` that must not.
+
+    It belongs to the reactor's thread. ::
+
+        async def thank(event):
+            member = await in_thread(Member.objects.get, pk=event["member"])
+
+    References in its arguments are rows to it.
+
+    :return: a Deferred that fires with what the function gives, or fails with what it raises.
+    """
+    work = partial(_call_resolved, function, arguments, keywords)
+    lent = lender()
+    return _threads.call(work) if lent is None else lent.call(work)
+
+
+def _call_resolved(function: Callable[..., Any], arguments: Any, keywords: Any) -> Any:
+    return function(*resolved(arguments), **{name: resolved(keywords[name]) for name in keywords})
 
 
 def _handle(handler: Listener, event: Any) -> Any:
