@@ -10,6 +10,7 @@ from django.test import TestCase, TransactionTestCase
 
 from tests.django_project.club.models import Member
 from twisted_dispatcher.chains import DONE, NEW, Transition, exactly_once
+from twisted_dispatcher.django import running
 from twisted_dispatcher.django.chains import ChainDispatcher
 from twisted_dispatcher.django.models import Chain
 from twisted_dispatcher.errors import ChainInTransaction, UnknownChainType
@@ -78,6 +79,8 @@ class ChainTests(TransactionTestCase):
         self.member = Member.objects.create(name="Ada", active=False)
         self.resources = [("member", str(self.member.pk)), ("club", "rowing")]
         self.dispatcher = self.dispatcher_of(configuration())
+        # Or its connections would keep the database of the tests from being removed.
+        self.addCleanup(running.stop)
 
     def dispatcher_of(self, configs: Any) -> ChainDispatcher:
         """Give a dispatcher, made as the document makes it."""
