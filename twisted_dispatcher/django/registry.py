@@ -127,6 +127,5 @@ def options_of(registered: GroupHandler) -> HandlerOptions:
 def _is_coroutine_function(handler: Any) -> bool:
     while isinstance(handler, partial):
         handler = handler.func
-    return inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(
-        getattr(type(handler), "__call__", None)
-    )
+    call = type(handler).__call__
+    return inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(call)
