@@ -215,12 +215,11 @@ class Scenes:
         def again(event: Event) -> None:
             process_events([{"group": "again", "key": f"{event['key']}."}])
 
-        with handlers((again, "again")):
-            with self.settings(), self.assertRaises(EndlessEvents):
-                from unittest.mock import patch
+        with handlers((again, "again")), self.settings(), self.assertRaises(EndlessEvents):
+            from unittest.mock import patch
 
-                with patch("twisted_dispatcher.django.at_once.MOST_FOLLOWING", 20):
-                    process_events([event("again", 1)])
+            with patch("twisted_dispatcher.django.at_once.MOST_FOLLOWING", 20):
+                process_events([event("again", 1)])
 
     def test_gone(self) -> None:
         """A handler that asks for a row that is gone is told so."""
