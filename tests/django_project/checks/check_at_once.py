@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 from unittest.mock import patch
 
+from django.core.exceptions import SynchronousOnlyOperation
 from django.db import IntegrityError, connection, transaction
 from django.test import TestCase, TransactionTestCase
 
@@ -301,6 +302,18 @@ class Scenes:
             process_events([event("looked", 1, {"pk": member.pk})])
 
         self.assertEqual(self.seen, [member])
+
+    def test_async_without_orm(self) -> None:
+        """An async handler cannot use the ORM itself, as elsewhere."""
+
+        async def look(event: Event) -> None:
+            Member.objects.count()
+
+        with handlers((look, "looked")):
+            process_events([event("looked", 1)])
+
+        (failed,) = self.delivered.take_failures()
+        self.assertIsInstance(failed.error, SynchronousOnlyOperation)
 
     def test_waits(self) -> None:
         """A handler that waits in this thread, where no reactor runs, is told so."""
