@@ -650,7 +650,7 @@ class StoppingTests(SourcesTestsBase):
         self, window: int, limit: int | None = None, **options: Any
     ) -> SourceReport:
         """Give the report of a stream that a handler waits for, which it must handle itself."""
-        sources = await self.sources(group=None, **of)
+        sources = await self.sources(group=None, **options)
         reports: list[SourceReport] = []
 
         async def follow(given: Event) -> None:
