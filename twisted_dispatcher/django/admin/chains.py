@@ -8,6 +8,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest
+from django.utils.safestring import SafeString
 
 from twisted_dispatcher.chainrecords import HistoryRow
 from twisted_dispatcher.django.admin.chain_filters import (
@@ -20,7 +21,7 @@ from twisted_dispatcher.django.admin.chain_filters import (
 )
 from twisted_dispatcher.django.admin.looks import json_block, table, text_block
 from twisted_dispatcher.django.admin.stored import Part, StoredAdmin
-from twisted_dispatcher.django.admin.times import local_time, time_column
+from twisted_dispatcher.django.admin.times import NOTHING, local_time, time_column
 from twisted_dispatcher.django.conf import conf
 from twisted_dispatcher.django.reading import story_of_chain
 from twisted_dispatcher.status import ChainStory
@@ -62,17 +63,17 @@ class ChainAdmin(StoredAdmin):
         return pair_text(tuple(map(tuple, json.loads(chain.pairs))))
 
     @admin.display(description="flags")
-    def flags(self, chain: Any) -> str | None:
+    def flags(self, chain: Any) -> str:
         """Show what keeps it from going on, or has gone wrong."""
         flags = [name for name in ("ended", "disabled", "parked") if getattr(chain, name)]
         if chain.failures:
             flags.append(f"failed {chain.failures} times")
-        return ", ".join(flags) or None
+        return ", ".join(flags) or NOTHING
 
     @admin.display(description="traceback of the last failure")
-    def error_block(self, chain: Any) -> str | None:
+    def error_block(self, chain: Any) -> SafeString | str:
         """Show the traceback."""
-        return text_block(chain.error)
+        return text_block(chain.error) or NOTHING
 
     def parts(self, request: HttpRequest, row: Any) -> Iterable[Part]:
         """Give how the chain stands, why it was refused, what has arrived, and its history."""

@@ -15,7 +15,7 @@ from twisted_dispatcher.django.admin.finding import failed, found_by_event
 from twisted_dispatcher.django.admin.looks import text_block
 from twisted_dispatcher.django.admin.mending import MendingMixin, buttons
 from twisted_dispatcher.django.admin.stored import Part, StoredAdmin
-from twisted_dispatcher.django.admin.times import time_column
+from twisted_dispatcher.django.admin.times import NOTHING, time_column
 from twisted_dispatcher.django.conf import conf
 from twisted_dispatcher.django.reading import story_of_event
 from twisted_dispatcher.records import DEAD
@@ -65,9 +65,9 @@ class DeliveryAdmin(MendingMixin, StoredAdmin):
         return last_line(delivery.error) if delivery.error else None
 
     @admin.display(description="traceback of the last attempt")
-    def error_block(self, delivery: Any) -> str | None:
+    def error_block(self, delivery: Any) -> SafeString | str:
         """Show the traceback."""
-        return text_block(delivery.error)
+        return text_block(delivery.error) or NOTHING
 
     def parts(self, request: HttpRequest, row: Any) -> Iterable[Part]:
         """Give how the delivery stands, and what can be done."""

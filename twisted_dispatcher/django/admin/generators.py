@@ -64,11 +64,18 @@ class GeneratorAdmin(admin.ModelAdmin):
 
 
 def _sources() -> list[tuple[str, str]]:
-    """Give the sources as they are now, not as they were when the form was defined."""
-    return sorted(
+    """
+    Give the sources as they are now, not as they were when the form was defined.
+
+    One that a row names and nobody has registered is among them, so that it is seen, and refused.
+    """
+    named = Generator.objects.order_by().values_list("source", flat=True).distinct()
+    known = [
         (name, capitalised(str(source.get("verbose_name", name))))
         for name, source in Generator.SOURCES.items()
-    )
+    ]
+    unknown = [(name, f"{name} (not registered)") for name in set(named) - set(Generator.SOURCES)]
+    return sorted(known) + sorted(unknown)
 
 
 def capitalised(text: str) -> str:

@@ -16,6 +16,7 @@ from twisted_dispatcher.django.admin.stored import Part, StoredAdmin
 from twisted_dispatcher.django.admin.times import time_column
 from twisted_dispatcher.django.models import Instance, Session
 from twisted_dispatcher.triggerrecords import ACTIVE, LAST, OPEN, WAITING
+from twisted_dispatcher.triggers.statuses import STATUSES
 
 LIVES: Final = {
     "waiting": WAITING,
@@ -104,12 +105,25 @@ class Life(admin.SimpleListFilter):
         return None if live is None else queryset.filter(live=live)
 
 
+class InstanceStatus(admin.SimpleListFilter):
+    """The status of instances."""
+
+    title = "status"
+    parameter_name = "status"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
+        return [(each, each) for each in STATUSES]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        return queryset.filter(status=self.value()) if self.value() else None
+
+
 class InstanceAdmin(StoredAdmin):
     """Lists instances; one is found by its session and its name, which no other one has."""
 
     list_display = ("name_link", "session_uid", "task", "status", "life")
     list_display_links = None
-    list_filter = (Life, "status")
+    list_filter = (Life, InstanceStatus)
     list_select_related = ("session",)
     ordering = ("-session_id", "-name")
     search_fields = ("name",)
@@ -130,7 +144,7 @@ class InstanceAdmin(StoredAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: Any, search_term: str
     ) -> tuple[Any, bool]:
-        """Find by the session, or by the name within one."""
+        """Find by the session, or by the name in any."""
         term = search_term.strip()
         if not term:
             return queryset, False

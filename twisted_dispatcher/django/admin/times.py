@@ -10,6 +10,8 @@ from django.conf import settings
 from django.utils.timezone import localtime, make_naive
 
 NEVER: Final = "never"
+# Django writes None where a page has no value.
+NOTHING: Final = "-"
 
 
 def local_time(seconds: float | None) -> str | None:
@@ -27,8 +29,8 @@ def local_time(seconds: float | None) -> str | None:
 def time_column(name: str, title: str | None = None) -> Callable[..., Any]:
     """Give a column that shows a field with seconds since the epoch."""
 
-    def column(model_admin: Any, row: Any) -> str | None:
-        return local_time(getattr(row, name))
+    def column(model_admin: Any, row: Any) -> str:
+        return local_time(getattr(row, name)) or NOTHING
 
     column.__name__ = f"{name}_time"
     column.short_description = title or name.replace("_", " ")  # type: ignore[attr-defined]
