@@ -21,7 +21,7 @@ from twisted_dispatcher.options import EXACTLY_ONCE, HandlerOptions
 from twisted_dispatcher.registration.handlers import check_callable
 from twisted_dispatcher.sources.groups import group_pattern
 
-Source = Callable[[Any], Iterable[Any]]
+Source = Callable[[Any], "Iterable[Any] | None"]
 
 MODEL_SOURCES: Final[dict[type, list[Source]]] = {}
 """By model, the sources of its events, in order of registration."""

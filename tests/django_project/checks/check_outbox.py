@@ -8,7 +8,7 @@ from unittest import mock
 from django.db import connection, connections, transaction
 from django.test import TestCase, TransactionTestCase, override_settings
 
-from tests.django_project.checks.recording import keys, unplanned
+from tests.django_project.checks.recording import FLUSHED, keys, unplanned
 from tests.django_project.club.models import Member
 from twisted_dispatcher.django import outbox
 from twisted_dispatcher.django.models import Event, LaneEvent, OpenEvent
@@ -183,6 +183,7 @@ class LanesTests(TestCase):
 class TransactionsTests(TransactionTestCase):
     """Transactions that are open, and those that are not."""
 
+    available_apps = FLUSHED
     databases = ("default", "other")
 
     def test_autocommit(self) -> None:

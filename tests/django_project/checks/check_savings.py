@@ -15,7 +15,7 @@ from django.db import DatabaseError, connection, transaction
 from django.db.models.signals import post_save
 from django.test import TestCase, TransactionTestCase, override_settings
 
-from tests.django_project.checks.recording import SourcesMixin, keys
+from tests.django_project.checks.recording import FLUSHED, SourcesMixin, keys
 from tests.django_project.club.models import Gift, Member, Patron, Veteran
 from twisted_dispatcher.django import outbox
 from twisted_dispatcher.django.registry import MODEL_SOURCES
@@ -243,6 +243,7 @@ class BrokenSourcesTests(SourcesMixin, TestCase):
 class TransactionsTests(SourcesMixin, TransactionTestCase):
     """A row and its events are one transaction."""
 
+    available_apps = FLUSHED
     databases = ("default", "other")
 
     def test_autocommit(self) -> None:
