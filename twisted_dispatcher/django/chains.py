@@ -29,8 +29,8 @@ class ChainDispatcher:
     """
     Finds, makes and executes the chains of one type; its methods block.
 
-    It has the methods of `twisted_dispatcher.chains.ChainDispatcher`, which give what the
-    Deferreds there fire with, and raise what these fail with. ``timeout=`` says for how many
+    It has the methods of `twisted_dispatcher.chains.dispatcher.ChainDispatcher`, which give what
+    the Deferreds there fire with, and raise what these fail with. ``timeout=`` says for how many
     seconds one may take. Plain methods of the transitions, and plain callbacks, are called in
     threads where they may use the ORM.
 
