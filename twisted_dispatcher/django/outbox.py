@@ -96,7 +96,7 @@ def follow(follower: Follower) -> None:
 
 
 def leave(follower: Follower) -> None:
-    """Call a function no more that was given to `follow`."""
+    """Call a function that followed no more."""
     _followers.remove(follower)
 
 
