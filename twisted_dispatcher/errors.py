@@ -528,6 +528,90 @@ class TransactionMisused(StoreError, RuntimeError):
     """A handler's transaction was ended by the handler, or used after its end."""
 
 
+# Settings, services, and the bridge for synchronous programs
+
+
+class InvalidSettings(DispatcherError, ValueError, TypeError):
+    """Settings have faults; nothing was made of them."""
+
+    def __init__(self, faults: Iterable[str]) -> None:
+        self.faults = tuple(faults)
+        listed = "".join(f"\n- {fault}" for fault in self.faults)
+        super().__init__(f"mend the settings, nothing was made of them:{listed}")
+
+
+class CallTimeout(DispatcherError, TimeoutError):
+    """
+    A call into the reactor's thread has not ended within its time limit, and was cancelled.
+
+    :ivar begun: whether the function was called at all; if not, it never will be.
+    """
+
+    def __init__(self, seconds: float, function: str, begun: bool) -> None:
+        self.seconds = seconds
+        self.function = function
+        self.begun = begun
+        what = (
+            "did not end within its time limit, and was cancelled: give it more time with timeout="
+            if begun
+            else "was not begun within its time limit, and will not be: something keeps the "
+            "reactor's thread busy, such as a handler that blocks there; have it run in a thread"
+        )
+        super().__init__(f"{function} ({seconds:g} seconds) {what}")
+
+
+class ForkedProcess(DispatcherError, RuntimeError):
+    """This process was forked from one whose reactor's thread has not come along."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "this process was forked from one in which a reactor was there already, and a "
+            "reactor does not outlive a fork: call connect() for the first time after the fork, "
+            "or start the process afresh (multiprocessing: the methods 'spawn' or 'forkserver')"
+        )
+
+
+class InReactorThread(DispatcherError, RuntimeError):
+    """A blocking call was made in the reactor's own thread, which would wait for itself."""
+
+    def __init__(self, function: str) -> None:
+        self.function = function
+        super().__init__(
+            f"{function} would wait in the reactor's thread for that very thread: call the "
+            "dispatcher itself here and wait for its Deferred, or do this in another thread, as "
+            "handlers with runner='thread' are"
+        )
+
+
+class ConnectionClosed(DispatcherError, RuntimeError):
+    """A connection was used after it had been closed, or the reactor's thread has ended."""
+
+    def __init__(self, function: str) -> None:
+        self.function = function
+        super().__init__(
+            f"{function} cannot be called: the connection is closed, or the program ends. What "
+            "was accepted goes on with the next worker; connect() again for more"
+        )
+
+
+class ServiceStopped(DispatcherError, RuntimeError):
+    """A service was started that had been stopped, and has closed its store."""
+
+    def __init__(self) -> None:
+        super().__init__("the service was stopped and its store is closed: make a new one")
+
+
+class NeedsStore(DispatcherError, TypeError):
+    """Something was asked of a dispatcher in memory that only one with a store can do."""
+
+    def __init__(self, function: str) -> None:
+        self.function = function
+        super().__init__(
+            f"{function} is of no use in memory, where nothing is kept: name a store, for example "
+            "connect('sqlite:///events.db')"
+        )
+
+
 # Chains
 
 
@@ -861,103 +945,6 @@ class InvalidDeclaration(SourceError, InvalidEvent, KeyError, TypeError):
         super().__init__(message)
 
 
-# Django
-
-
-class ObjectGone(DispatcherError, LookupError):
-    """A row that the context of an event refers to is not there any more."""
-
-    def __init__(self, model: str, pk: object, database: str) -> None:
-        self.model = model
-        self.pk = pk
-        self.database = database
-        super().__init__(
-            f"the {model} with the primary key {pk!r} is not in the database {database!r} any "
-            "more: let the handler expect that, or put what it needs into the context"
-        )
-
-
-# Settings, services, and the bridge for synchronous programs
-
-
-class InvalidSettings(DispatcherError, ValueError, TypeError):
-    """Settings have faults; nothing was made of them."""
-
-    def __init__(self, faults: Iterable[str]) -> None:
-        self.faults = tuple(faults)
-        listed = "".join(f"\n- {fault}" for fault in self.faults)
-        super().__init__(f"mend the settings, nothing was made of them:{listed}")
-
-
-class CallTimeout(DispatcherError, TimeoutError):
-    """
-    A call into the reactor's thread has not ended within its time limit, and was cancelled.
-
-    :ivar begun: whether the function was called at all; if not, it never will be.
-    """
-
-    def __init__(self, seconds: float, function: str, begun: bool) -> None:
-        self.seconds = seconds
-        self.function = function
-        self.begun = begun
-        what = (
-            "did not end within its time limit, and was cancelled: give it more time with timeout="
-            if begun
-            else "was not begun within its time limit, and will not be: something keeps the "
-            "reactor's thread busy, such as a handler that blocks there; have it run in a thread"
-        )
-        super().__init__(f"{function} ({seconds:g} seconds) {what}")
-
-
-class ForkedProcess(DispatcherError, RuntimeError):
-    """This process was forked from one whose reactor's thread has not come along."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            "this process was forked from one in which a reactor was there already, and a "
-            "reactor does not outlive a fork: call connect() for the first time after the fork, "
-            "or start the process afresh (multiprocessing: the methods 'spawn' or 'forkserver')"
-        )
-
-
-class InReactorThread(DispatcherError, RuntimeError):
-    """A blocking call was made in the reactor's own thread, which would wait for itself."""
-
-    def __init__(self, function: str) -> None:
-        self.function = function
-        super().__init__(
-            f"{function} would wait in the reactor's thread for that very thread: call the "
-            "dispatcher itself here and wait for its Deferred, or do this in another thread, as "
-            "handlers with runner='thread' are"
-        )
-
-
-class ConnectionClosed(DispatcherError, RuntimeError):
-    """A connection was used after it had been closed, or the reactor's thread has ended."""
-
-    def __init__(self, function: str) -> None:
-        self.function = function
-        super().__init__(
-            f"{function} cannot be called: the connection is closed, or the program ends. What "
-            "was accepted goes on with the next worker; connect() again for more"
-        )
-
-
-class ServiceStopped(DispatcherError, RuntimeError):
-    """A service was started that had been stopped, and has closed its store."""
-
-    def __init__(self) -> None:
-        super().__init__("the service was stopped and its store is closed: make a new one")
-
-
-class NeedsStore(DispatcherError, TypeError):
-    """Something was asked of a dispatcher in memory that only one with a store can do."""
-
-    def __init__(self, function: str) -> None:
-        self.function = function
-        super().__init__(
-            f"{function} is of no use in memory, where nothing is kept: name a store, for example "
-            "connect('sqlite:///events.db')"
 class KeyCollision(SourceError, ValueError):
     """
     Two events of different groups have the same key, so that the second one was not recorded.
@@ -1026,4 +1013,20 @@ class StoreWithoutSweeps(SourceError, TypeError):
         super().__init__(
             f"{store!r} has no attribute 'sweeps' that provides ISweepStore: use a store of "
             "open_store(), add it, or sweep without resume and name"
+        )
+
+
+# Django
+
+
+class ObjectGone(DispatcherError, LookupError):
+    """A row that the context of an event refers to is not there any more."""
+
+    def __init__(self, model: str, pk: object, database: str) -> None:
+        self.model = model
+        self.pk = pk
+        self.database = database
+        super().__init__(
+            f"the {model} with the primary key {pk!r} is not in the database {database!r} any "
+            "more: let the handler expect that, or put what it needs into the context"
         )
