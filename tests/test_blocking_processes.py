@@ -8,6 +8,7 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.blocking.children import Child, Ended, ended
+from tests.postgresql import PostgreSQL
 
 # Any use of what Python is about to drop is an error then.
 STRICT = ("-W", "error::DeprecationWarning")
@@ -107,12 +108,19 @@ class ForkTests(ProcessTestCase):
         self.assertWell(child, "worker 0 refused", "status 0", "worker 1 refused", "status 0")
 
 
-class KillTests(ProcessTestCase):
+class KillTests(PostgreSQL, ProcessTestCase):
     """Programs that are killed."""
 
-    def test_goes_on_elsewhere(self) -> None:
-        """What was accepted by a program that is killed, another one handles."""
-        store = self.store()
+    def test_on_sqlite(self) -> None:
+        """What was accepted by a program that is killed, another one handles: in a file."""
+        self.check_kill(self.store())
+
+    def test_on_postgresql(self) -> None:
+        """What was accepted by a program that is killed, another one handles: on a server."""
+        self.check_kill(self.make_schema())
+
+    def check_kill(self, store: str) -> None:
+        """Kill a program that has accepted events, and have another one handle them."""
         child = Child("accepting", store)
         self.assertEqual("accepted", child.line())
         child.kill()

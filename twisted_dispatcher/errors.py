@@ -1104,3 +1104,7 @@ class NeedsStore(DispatcherError, TypeError):
             f"{function} is of no use in memory, where nothing is kept: name a store, for example "
             "connect('sqlite:///events.db')"
         )
+
+
+class InvalidGenerator(SourceError, ValueError, TypeError):
+    """A generator of events, or one of its candidates, is not what it should be."""

@@ -6,8 +6,10 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from django.contrib import admin
+from django.contrib.admin.views.main import ChangeList
 from django.db.models import F, Func, IntegerField, OuterRef, Subquery
 from django.http import HttpRequest
+from django.utils.safestring import SafeString
 
 from twisted_dispatcher.django.admin.addresses import link, page_of
 from twisted_dispatcher.django.admin.filters import Accepted, Group, Standing
@@ -17,13 +19,37 @@ from twisted_dispatcher.django.admin.mending import buttons
 from twisted_dispatcher.django.admin.stored import Part, StoredAdmin
 from twisted_dispatcher.django.admin.times import time_column
 from twisted_dispatcher.django.conf import conf
-from twisted_dispatcher.django.models import Delivery
+from twisted_dispatcher.django.models import Delivery, Event
 from twisted_dispatcher.django.reading import story_of_event
 from twisted_dispatcher.records import DEAD, SETTLED
 from twisted_dispatcher.status import Explained, Story
 from twisted_dispatcher.status.reasons import last_line
 
+GONE: Final = "It was deleted, after the time for which payloads are kept."
 _HEADS: Final = ("delivery", "phase", "handler", "status", "attempts", "how it stands", "")
+
+
+class EventList(ChangeList):
+    """The events of a page, with how many deliveries each has, and what has become of them."""
+
+    result_list: Any
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        # Counted for those that are shown alone: a query that counts and passes pages over would
+        # count on these as well.
+        events = list(self.result_list)
+        counts = Event.objects.filter(pk__in=[each.pk for each in events]).annotate(
+            count=_count(),
+            count_dead=_count(status=DEAD),
+            count_settled=_count(status__in=SETTLED),
+        )
+        names = ("count", "count_dead", "count_settled")
+        found = {pk: counted for pk, *counted in counts.values_list("pk", *names)}
+        for each in events:
+            # One that was deleted meanwhile has nothing left.
+            vars(each).update(zip(names, found.get(each.pk, (0, 0, 0))))
+        self.result_list = events
 
 
 class EventAdmin(StoredAdmin):
@@ -40,24 +66,18 @@ class EventAdmin(StoredAdmin):
         "accepted_time",
         "due_time",
         "lane",
-        "context_block",
-        "details_block",
     )
 
     accepted_time = time_column("accepted")
     due_time = time_column("due", "not before")
 
     def get_queryset(self, request: HttpRequest) -> Any:
-        """Add how many deliveries there are, and what has become of them."""
-        return (
-            super()
-            .get_queryset(request)
-            .annotate(
-                count=_count(),
-                count_dead=_count(status=DEAD),
-                count_settled=_count(status__in=SETTLED),
-            )
-        )
+        """Leave out the payloads, which no list shows."""
+        return super().get_queryset(request).defer("body")
+
+    def get_changelist(self, request: HttpRequest, **options: Any) -> type[ChangeList]:
+        """Give what a page of the list is made of."""
+        return EventList
 
     def get_search_results(
         self, request: HttpRequest, queryset: Any, search_term: str
@@ -75,26 +95,20 @@ class EventAdmin(StoredAdmin):
         """Tell in a few words what is left to do."""
         if event.first_delivery is None:
             return "not planned"
+        dead = f", {event.count_dead} dead" if event.count_dead else ""
         if event.count_settled < event.count:
-            return f"open: {event.count_settled} of {event.count} settled"
-        return f"settled, {event.count_dead} dead" if event.count_dead else "settled"
-
-    @admin.display(description="payload")
-    def context_block(self, event: Any) -> str | None:
-        """Show the event as it is stored; nothing in it is brought to life."""
-        return encoded_block(event.body) or "It was deleted, after the time for which it is kept."
-
-    @admin.display(description="details")
-    def details_block(self, event: Any) -> str | None:
-        """Show the details."""
-        return encoded_block(event.details)
+            return f"open: {event.count_settled} of {event.count} settled{dead}"
+        return f"settled{dead}"
 
     def parts(self, request: HttpRequest, row: Any) -> Iterable[Part]:
-        """Give how the event stands, and its deliveries with their reasons and buttons."""
+        """Give how the event stands, its deliveries with reasons and buttons, and the payload."""
         story = story_of_event(row.pk, conf().database)
         if story is not None:
             yield Part("How it stands", story.reason.text)
             yield Part("Deliveries", _deliveries(request, story))
+        # As it is stored; nothing in it is brought to life.
+        yield Part("Payload", encoded_block(row.body) or GONE)
+        yield Part("Details", encoded_block(row.details))
 
 
 def _count(**conditions: Any) -> Subquery:
@@ -105,7 +119,7 @@ def _count(**conditions: Any) -> Subquery:
     return Subquery(counted, output_field=IntegerField())
 
 
-def _deliveries(request: HttpRequest, story: Story) -> str:
+def _deliveries(request: HttpRequest, story: Story) -> SafeString | str:
     if not story.deliveries:
         return "None: no handler matched it, or no worker has planned it yet."
     return table(_HEADS, (_row(request, each) for each in story.deliveries))
