@@ -874,4 +874,72 @@ class ObjectGone(DispatcherError, LookupError):
         super().__init__(
             f"the {model} with the primary key {pk!r} is not in the database {database!r} any "
             "more: let the handler expect that, or put what it needs into the context"
+class KeyCollision(SourceError, ValueError):
+    """
+    Two events of different groups have the same key, so that the second one was not recorded.
+
+    :ivar group: that of the event that was refused.
+    :ivar known_group: that of the event that has the key.
+    """
+
+    def __init__(self, key: str, group: str, known_group: str) -> None:
+        self.key = key
+        self.group = group
+        self.known_group = known_group
+        super().__init__(
+            f"the key {key!r} of an event of group {group!r} is that of another event, of group "
+            f"{known_group!r}: this is no duplicate, and was not recorded. Give one of the groups "
+            "keys that are its own"
+        )
+
+
+class InvalidSource(SourceError, TypeError, ValueError):
+    """A source, what it is to be run on, or a group's pattern cannot be one."""
+
+
+class SourceBroke(SourceError, RuntimeError):
+    """
+    A source has raised; what it raised is the cause.
+
+    :ivar source: its name.
+    """
+
+    def __init__(self, source: str, error: BaseException) -> None:
+        self.source = source
+        super().__init__(
+            f"{source} has raised {type(error).__name__}, so that it has given no more events: "
+            "mend it; what it gave before is recorded"
+        )
+
+
+class UnknownSender(SourceError, KeyError):
+    """No source is registered for a sender."""
+
+    def __init__(self, sender: str, known: Iterable[str]) -> None:
+        self.sender = sender
+        names = ", ".join(sorted(known)) or "none"
+        super().__init__(
+            f"no source is registered for the sender {sender!r} (there are: {names}): mend the "
+            "name, or register one with register_source()"
+        )
+
+
+class SourcesNeedStore(SourceError, TypeError):
+    """Sources need a dispatcher that remembers keys."""
+
+    def __init__(self, dispatcher: object) -> None:
+        super().__init__(
+            f"{type(dispatcher).__name__} forgets which keys it has seen: give a "
+            "DurableDispatcher to EventSources"
+        )
+
+
+class StoreWithoutSweeps(SourceError, TypeError):
+    """A store cannot keep where sweeps stand."""
+
+    def __init__(self, store: object) -> None:
+        self.store = store
+        super().__init__(
+            f"{store!r} has no attribute 'sweeps' that provides ISweepStore: use a store of "
+            "open_store(), add it, or sweep without resume and name"
         )

@@ -220,6 +220,19 @@ class Registrations:
         self._enter((), (handler,))
         return fired(handler.id)
 
+    def _register_at(
+        self,
+        listen_fn: Listener,
+        phase: str,
+        options: HandlerOptions | None,
+        match_spec: Mapping[str, Any],
+        place: Place,
+    ) -> int:
+        """Register a handler, held strongly, for somebody whose code stands at a place."""
+        handler = self._registrar.make(listen_fn, phase, False, options, match_spec, place)
+        self._enter((), (handler,))
+        return handler.id
+
     def on(
         self, phase: str = "during", *, options: HandlerOptions | None = None, **match_spec: Any
     ) -> Callable[[ListenerT], ListenerT]:

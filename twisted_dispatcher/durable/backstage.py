@@ -7,17 +7,21 @@ from datetime import datetime
 from typing import Any
 
 import attrs
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
 from twisted_dispatcher.durable.codec import Codec
-from twisted_dispatcher.durable.departures import Departures
+from twisted_dispatcher.durable.departures import Departures, Recording
 from twisted_dispatcher.durable.keys import KeyMaker, due_at
 from twisted_dispatcher.durable.planning import Plan, Planner
 from twisted_dispatcher.durable.transactions import AcceptIn, Transaction
 from twisted_dispatcher.durable.worker import Chore, DeliveryWorker
-from twisted_dispatcher.interfaces import IStore
+from twisted_dispatcher.interfaces import IStore, Listener
+from twisted_dispatcher.options import HandlerOptions
 from twisted_dispatcher.records import Accepted, Claim, NewEvent, Worker
+from twisted_dispatcher.registration.handlers import Place
 from twisted_dispatcher.registration.keywords import check_known
+from twisted_dispatcher.results import DispatchResult
 
 
 @attrs.frozen(eq=False)
@@ -35,7 +39,8 @@ class Backstage:
     The inner side of a durable dispatcher.
 
     An event is written down with `write`, stored by whoever writes what belongs to it, in the same
-    transaction and for `acceptor`, and sets out with `set_out` after the commit.
+    transaction and for `acceptor`, and sets out with `set_out` after the commit. One that belongs
+    to nothing else is stored with `record`.
 
     :ivar clock: gives the dispatcher's clock.
     """
@@ -49,6 +54,7 @@ class Backstage:
     _worker: DeliveryWorker
     _accept_in: AcceptIn
     _allowed: Callable[[], tuple[str, ...]]
+    _register: Callable[..., int]
 
     @property
     def acceptor(self) -> Worker:
@@ -79,6 +85,36 @@ class Backstage:
     def set_out(self, accepted: Accepted, planned: PlannedEvent) -> None:
         """Run what of a stored event is to be run here, in memory too."""
         self._departures.set_out(planned.event, planned.plan, planned.new.due, accepted)
+
+    def record(self, event: Any, details: Mapping[str, Any]) -> Recording:
+        """
+        Have an event stored and set out.
+
+        :raises NotEncodable, UnknownKeyword, InvalidKey: as `accept_event` does.
+        """
+        planned = self.write(event, None, None, details)
+        return self._departures.record(event, planned.plan, planned.new, self.now())
+
+    def end_of(self, event_id: int) -> Deferred[DispatchResult]:
+        """
+        Give a Deferred that fires with the result of an event that was accepted before.
+
+        It fails with `EventGoesOn` where the dispatcher is stopped. Cancelling it ends the wait.
+        """
+        waiting: Deferred[DispatchResult] = Deferred(lambda _: journey.wait_no_more(waiting))
+        journey = self._departures.journeys.join(event_id, waiting)
+        return waiting
+
+    def register(
+        self,
+        listen_fn: Listener,
+        phase: str,
+        options: HandlerOptions | None,
+        match_spec: Mapping[str, Any],
+        place: Place,
+    ) -> int:
+        """Register a handler, held strongly, as from a place in somebody's code."""
+        return self._register(listen_fn, phase, options, match_spec, place)
 
     def run(self, claims: Iterable[Claim]) -> None:
         """Run deliveries that the store has given to `acceptor`."""

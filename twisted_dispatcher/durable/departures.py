@@ -16,7 +16,7 @@ from twisted_dispatcher.durable.worker import DeliveryWorker
 from twisted_dispatcher.firing.deadlocks import WatchedDeferred
 from twisted_dispatcher.firing.loop import Engine
 from twisted_dispatcher.interfaces import IAnsweringStore
-from twisted_dispatcher.records import Accepted, Claim, NewEvent
+from twisted_dispatcher.records import Acceptance, Accepted, Claim, NewEvent
 
 
 class Departures:
@@ -49,6 +49,12 @@ class Departures:
         new = NewEvent(key, body, plan.details, plan.lane, due, plan.deliveries)
         self._store.accept_one(new, self.worker.acceptor, now, departure.answered)
         return departure.promise
+
+    def record(self, event: Any, plan: Plan, new: NewEvent, now: float) -> Recording:
+        """Have an event accepted, and give the journey, which tells of that and of its end."""
+        recording = Recording(self, event, plan, new.due)
+        self._store.accept_one(new, self.worker.acceptor, now, recording.answered)
+        return recording
 
     def set_out(self, event: Any, plan: Plan, due: float, accepted: Accepted) -> None:
         """Let an event set out that was accepted elsewhere, with something else."""
@@ -146,3 +152,29 @@ class Departure(Journey):
             departures.finish_at(self._due, event_id)
         else:
             departures.journeys.finished(event_id)
+
+
+class Recording(Departure):
+    """
+    The journey of an event of which one wants to know that it is recorded, and then its end.
+
+    :ivar recorded: fires with the acceptance, or fails.
+    :ivar promise: fires with the result, of an event that was not known before; else never.
+    """
+
+    __slots__ = ("recorded",)
+
+    def __init__(self, departures: Departures, event: Any, plan: Plan, due: float) -> None:
+        super().__init__(departures, event, plan, due, is_fired=True)
+        self.recorded: Deferred[Acceptance] = Deferred()
+
+    def answered(self, outcome: Accepted | Failure) -> None:
+        """Take what the store has answered; an event that was known before does not set out."""
+        if isinstance(outcome, Failure):
+            if not self.recorded.called:
+                self.recorded.errback(outcome)
+            return
+        if outcome.acceptance.new:
+            super().answered(outcome)
+        if not self.recorded.called:
+            self.recorded.callback(outcome.acceptance)

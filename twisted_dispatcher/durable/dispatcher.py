@@ -180,6 +180,7 @@ class DurableDispatcher(Registrations):
             self._worker,
             self._accept_in,
             lambda: self.allowed_keywords,
+            self._register_at,
         )
 
     def _terms(self) -> Terms:
