@@ -1,0 +1,113 @@
+"""Registering handlers by way of a connection: what is a plain function runs in a thread."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
+
+import attrs
+
+from twisted_dispatcher.blocking.caller import Caller
+from twisted_dispatcher.interfaces import Listener, Registration
+from twisted_dispatcher.options import EXACTLY_ONCE, HandlerOptions
+from twisted_dispatcher.registration.handlers import Place, caller_place
+
+THREAD = "thread"
+DEFAULT_OPTIONS = HandlerOptions(runner=THREAD)
+ListenerT = TypeVar("ListenerT", bound=Callable[..., Any])
+
+
+class Registering(Caller):
+    """
+    The part of a connection with which handlers are registered.
+
+    A plain function is called in a thread, so that it may block; an ``async def`` in the reactor's
+    thread, and an exactly-once handler where the store commits.
+    """
+
+    def add_event_handler(
+        self,
+        listen_fn: Listener,
+        phase: str,
+        use_weakref: bool = True,
+        *,
+        options: HandlerOptions | None = None,
+        timeout: float | None = None,
+        **match_spec: Any,
+    ) -> int:
+        """Register a handler, and give its id; see `IEventDispatcher`."""
+        keywords = {"options": options, **match_spec}
+        registration = ((listen_fn, phase, use_weakref), keywords)
+        (handler_id,) = self._replace(caller_place(1), (), [registration], timeout)
+        return handler_id
+
+    def on(
+        self,
+        phase: str = "during",
+        *,
+        options: HandlerOptions | None = None,
+        timeout: float | None = None,
+        **match_spec: Any,
+    ) -> Callable[[ListenerT], ListenerT]:
+        """Give a decorator that registers a function, held strongly, and gives it back."""
+        place = caller_place(1)
+
+        def register(listen_fn: ListenerT) -> ListenerT:
+            keywords = {"options": options, **match_spec}
+            self._replace(place, (), [((listen_fn, phase, False), keywords)], timeout)
+            return listen_fn
+
+        return register
+
+    def remove_event_handler(self, handler_id: int, *, timeout: float | None = None) -> None:
+        """Remove a registration; see `IEventDispatcher`."""
+        self._ask(timeout, self.dispatcher.remove_event_handler, handler_id)
+
+    def replace_event_handlers(
+        self,
+        handler_ids: Iterable[int],
+        registrations: Iterable[Registration],
+        *,
+        timeout: float | None = None,
+    ) -> list[int]:
+        """Swap registrations for others, all or nothing; see `IEventDispatcher`."""
+        return self._replace(caller_place(1), tuple(handler_ids), registrations, timeout)
+
+    def _replace(
+        self,
+        place: Place,
+        handler_ids: Iterable[int],
+        registrations: Iterable[Registration],
+        timeout: float | None,
+    ) -> list[int]:
+        in_threads = [_in_thread(*args, **keywords) for args, keywords in registrations]
+        found: list[int] = self._ask(
+            timeout, self.dispatcher.replace_for, place, handler_ids, in_threads
+        )
+        return found
+
+
+def _threaded(options: Any) -> Any:
+    """Give options that name a thread where they name no runner of their own, and may do so."""
+    if options is None:
+        return DEFAULT_OPTIONS
+    if not isinstance(options, HandlerOptions):
+        return options  # is refused where it is registered
+    if options.runner != "reactor" or options.guarantee == EXACTLY_ONCE:
+        return options
+    return attrs.evolve(options, runner=THREAD)
+
+
+def _in_thread(
+    listen_fn: Listener,
+    phase: str,
+    use_weakref: bool = True,
+    *,
+    options: HandlerOptions | None = None,
+    **match_spec: Any,
+) -> Registration:
+    """Have a handler run in a thread, if it can."""
+    if not inspect.iscoroutinefunction(listen_fn):
+        options = _threaded(options)
+    return (listen_fn, phase, use_weakref), {"options": options, **match_spec}
