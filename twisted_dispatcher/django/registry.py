@@ -14,9 +14,12 @@ from typing import Any, Final, Protocol
 
 import attrs
 
+from twisted_dispatcher.errors import InvalidOptions
 from twisted_dispatcher.options import HandlerOptions
+from twisted_dispatcher.registration.handlers import check_callable
+from twisted_dispatcher.sources.groups import group_pattern
 
-Source = Callable[[Any], Iterable[Any]]
+Source = Callable[[Any], "Iterable[Any] | None"]
 
 MODEL_SOURCES: Final[dict[type, list[Source]]] = {}
 """By model, the sources of its events, in order of registration."""
@@ -27,7 +30,7 @@ class GroupHandler:
     """A handler, the pattern of the groups that it is for, and its options."""
 
     handler: Callable[..., Any]
-    group: str | Pattern[str]
+    group: Pattern[str]
     options: HandlerOptions | None
 
 
@@ -63,8 +66,13 @@ def register_group_handler(
 
     :param group: a regular expression, as text or compiled; it need not match the whole group.
     :param options: by default those of the thread runner.
+    :raises InvalidSource: at once, for a pattern that is no regular expression.
+    :raises NotCallable, InvalidOptions: at once.
     """
-    registered = GroupHandler(handler, group, options)
+    check_callable(handler)
+    if options is not None and not isinstance(options, HandlerOptions):
+        raise InvalidOptions(f"options is a HandlerOptions, not {options!r}")
+    registered = GroupHandler(handler, group_pattern(group), options)
     with _lock:
         GROUP_HANDLERS.append(registered)
         followers = tuple(_followers)
