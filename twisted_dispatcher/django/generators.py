@@ -49,7 +49,8 @@ def events_from_generators(
     """
     if described is None:
         described = Generator.objects.active().as_generators()
-    return sources.events_from_generators(described, **options)
+    events: Iterator[Any] = sources.events_from_generators(described, **options)
+    return events
 
 
 class GeneratorQuerySet(models.QuerySet):

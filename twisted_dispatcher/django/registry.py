@@ -7,16 +7,21 @@ starts takes the handlers from here (`enter`).
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable
+from functools import partial
 from re import Pattern
 from threading import RLock
 from typing import Any, Final, Protocol
 
 import attrs
 
-from twisted_dispatcher.options import HandlerOptions
+from twisted_dispatcher.errors import InvalidOptions
+from twisted_dispatcher.options import EXACTLY_ONCE, HandlerOptions
+from twisted_dispatcher.registration.handlers import check_callable
+from twisted_dispatcher.sources.groups import group_pattern
 
-Source = Callable[[Any], Iterable[Any]]
+Source = Callable[[Any], "Iterable[Any] | None"]
 
 MODEL_SOURCES: Final[dict[type, list[Source]]] = {}
 """By model, the sources of its events, in order of registration."""
@@ -27,7 +32,7 @@ class GroupHandler:
     """A handler, the pattern of the groups that it is for, and its options."""
 
     handler: Callable[..., Any]
-    group: str | Pattern[str]
+    group: Pattern[str]
     options: HandlerOptions | None
 
 
@@ -59,12 +64,17 @@ def register_group_handler(
     """
     Have a handler called with the events whose group a pattern is found in.
 
-    A plain function is called in a thread of its own, where it may use the ORM.
+    A plain function is called in a thread, where it may use the ORM.
 
     :param group: a regular expression, as text or compiled; it need not match the whole group.
-    :param options: by default those of the thread runner.
+    :param options: how it is retried, and the like.
+    :raises InvalidSource: at once, for a pattern that is no regular expression.
+    :raises NotCallable, InvalidOptions: at once.
     """
-    registered = GroupHandler(handler, group, options)
+    check_callable(handler)
+    if options is not None and not isinstance(options, HandlerOptions):
+        raise InvalidOptions(f"options is a HandlerOptions, not {options!r}")
+    registered = GroupHandler(handler, group_pattern(group), options)
     with _lock:
         GROUP_HANDLERS.append(registered)
         followers = tuple(_followers)
@@ -94,8 +104,28 @@ def leave(follow: Callable[[GroupHandler], object]) -> None:
 
 
 def hand_over(sources: TakesHandlers, registered: GroupHandler) -> None:
-    """Give a worker's sources one handler; what runs there waits in a thread by default."""
-    options = registered.options or HandlerOptions(runner="thread")
+    """Give a worker's sources one handler."""
     sources.register_group_handler(
-        handler=registered.handler, group=registered.group, options=options
+        handler=registered.handler, group=registered.group, options=options_of(registered)
     )
+
+
+def options_of(registered: GroupHandler) -> HandlerOptions:
+    """
+    Give the options of a handler, which is called in a thread unless it says where.
+
+    An ``async def`` runs in the reactor's thread, and what is called exactly once where the store
+    commits.
+    """
+    options = registered.options or HandlerOptions()
+    named = options.runner != "reactor" or options.guarantee == EXACTLY_ONCE
+    if named or _is_coroutine_function(registered.handler):
+        return options
+    return attrs.evolve(options, runner="thread")
+
+
+def _is_coroutine_function(handler: Any) -> bool:
+    while isinstance(handler, partial):
+        handler = handler.func
+    call = type(handler).__call__
+    return inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(call)
