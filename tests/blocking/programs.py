@@ -212,5 +212,16 @@ def finishing(url: str) -> None:
     say(*sorted(each.key for each in connection.deliveries("done")))
 
 
+def by_crochet() -> None:
+    """Make a call as crochet makes it."""
+    import crochet
+
+    crochet.setup()
+    try:
+        say(crochet.run_in_reactor(lambda: "answer")().wait(1.0))
+    except crochet.TimeoutError as error:
+        say(type(error).__name__)
+
+
 if __name__ == "__main__":
     globals()[sys.argv[1]](*sys.argv[2:])
