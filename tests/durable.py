@@ -215,7 +215,7 @@ class Link:
     """
 
     _AT_ONCE = frozenset({"listen", "close", "crash", "on_point"})
-    _PARTS = frozenset({"chains", "triggers"})
+    _PARTS = frozenset({"chains", "triggers", "sweeps"})
 
     def __init__(self, store: IStore, clock: Clock) -> None:
         self.store = cast(IAnsweringStore, store)

@@ -30,6 +30,8 @@ PLAN = (
             "chainstore",
             "triggerrecords",
             "triggerstore",
+            "sweeprecords",
+            "sweepstore",
         ),
     ),
     Floor("brain", ("matching",)),

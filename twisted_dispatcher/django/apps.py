@@ -14,7 +14,9 @@ class DispatcherConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Let models stand in the contexts of events."""
+        """Let models stand in the contexts of events, and settings be checked."""
+        from twisted_dispatcher.django.checks import register_checks
         from twisted_dispatcher.django.references import register
 
         register()
+        register_checks()

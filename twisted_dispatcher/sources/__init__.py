@@ -18,13 +18,14 @@ from twisted_dispatcher.sources.declarations import declared, event
 from twisted_dispatcher.sources.eventsources import EventSources
 from twisted_dispatcher.sources.naming import handler_name
 from twisted_dispatcher.sources.news import NewEvents
-from twisted_dispatcher.sources.reports import Problem, SourceReport
+from twisted_dispatcher.sources.reports import Problem, SourceReport, SweepReport
 
 __all__ = [
     "EventSources",
     "NewEvents",
     "Problem",
     "SourceReport",
+    "SweepReport",
     "declared",
     "event",
     "handler_name",

@@ -46,6 +46,7 @@ from twisted_dispatcher.stores.postgresql.opening import prepare_tables
 from twisted_dispatcher.stores.postgresql.settling import settle_all, settle_each
 from twisted_dispatcher.stores.postgresql.settling_one import SettleMessage
 from twisted_dispatcher.stores.postgresql.single import reads, writing
+from twisted_dispatcher.stores.postgresql.sweeps import PostgreSQLSweeps
 from twisted_dispatcher.stores.postgresql.transacting import transact
 from twisted_dispatcher.stores.postgresql.triggers import PostgreSQLTriggers
 
@@ -126,6 +127,7 @@ class PostgreSQLStore:
 
     :ivar chains: the chains that are in it.
     :ivar triggers: keeps trigger sessions; see `ITriggerStore`.
+    :ivar sweeps: keeps where sweeps stand; see `ISweepStore`.
     :ivar on_point: for tests: what is called at every crash point; see `stores.postgresql.ledger`
         and `stores.postgresql.post`.
     """
@@ -144,6 +146,7 @@ class PostgreSQLStore:
         self._listeners = Listeners(self._crew, self._connect, self._notify)
         self.chains = chains.PostgreSQLChains(self._crew)
         self.triggers = PostgreSQLTriggers(self._crew)
+        self.sweeps = PostgreSQLSweeps(self._crew)
         self._walks = retention.Walks()
         self._closing: Deferred[None] | None = None
 

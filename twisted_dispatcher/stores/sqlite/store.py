@@ -40,6 +40,7 @@ from twisted_dispatcher.stores.sqlite.opening import (
     refuse_to_create,
 )
 from twisted_dispatcher.stores.sqlite.settling import settle_all, settle_each
+from twisted_dispatcher.stores.sqlite.sweeps import SQLiteSweeps
 from twisted_dispatcher.stores.sqlite.transacting import transact
 from twisted_dispatcher.stores.sqlite.triggers import SQLiteTriggers
 from twisted_dispatcher.stores.urls import sqlite_path
@@ -100,6 +101,7 @@ class SQLiteStore:
 
     :ivar chains: the chains that are in it.
     :ivar triggers: keeps trigger sessions; see `ITriggerStore`.
+    :ivar sweeps: keeps where sweeps stand; see `ISweepStore`.
     :ivar on_point: for tests: what is called at every crash point; see `stores.sqlite.ledger`.
     """
 
@@ -116,6 +118,7 @@ class SQLiteStore:
         self._reading = Gathering(self._desk.read, reactor, PATIENCE, self._closed, _nothing)
         self.chains = SQLiteChains(self._writing, self._reading)
         self.triggers = SQLiteTriggers(self._writing, self._reading)
+        self.sweeps = SQLiteSweeps(self._writing, self._reading)
         others = connection if path is not None else None
         self._listeners = Listeners(self._writing, others)
 

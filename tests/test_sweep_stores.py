@@ -1,0 +1,51 @@
+"""The stores' sweeps, held against the contract."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.trial.unittest import TestCase
+from zope.interface.verify import verifyObject
+
+from tests.postgresql import PostgreSQL
+from twisted_dispatcher import open_store
+from twisted_dispatcher.sweepstore import ISweepStore
+from twisted_dispatcher.testing.sweepstores import SweepStoreContract
+
+
+class InterfaceTests:
+    """What stores say to provide."""
+
+    sweeps: Any
+
+    async def test_interface(self) -> None:
+        """It provides what it says."""
+        verifyObject(ISweepStore, self.sweeps)
+
+
+class InMemoryTests(SweepStoreContract, InterfaceTests, TestCase):
+    """The contract, in memory."""
+
+    def make_store(self) -> Any:
+        return open_store("sqlite://")
+
+
+class FileTests(SweepStoreContract, InterfaceTests, TestCase):
+    """The contract, on a file."""
+
+    def make_store(self) -> Any:
+        self.url = f"sqlite:///{self.mktemp()}.db"
+        return open_store(self.url)
+
+    def another_store(self) -> Any:
+        return open_store(self.url)
+
+
+class PostgreSQLTests(PostgreSQL, SweepStoreContract, InterfaceTests, TestCase):
+    """The contract, on a server."""
+
+    def make_store(self) -> Any:
+        return open_store(self.make_schema())
+
+    def another_store(self) -> Any:
+        return open_store(self.url)
