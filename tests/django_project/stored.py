@@ -97,7 +97,7 @@ def _leave_open(event: Event, statuses: tuple[str, ...]) -> None:
 
 
 def store_chain(chain_id: str, state: str = "waiting", **fields: Any) -> Chain:
-    """Store a chain of the type ``order`` that is about the order of its id, with one transition."""
+    """Store a chain of the type ``order``, about the order of its id, with one transition."""
     pairs = (("order", chain_id),)
     values: dict[str, Any] = {
         **{"chain_type": "order", "state": state, "version": 1, "definition": "1"},

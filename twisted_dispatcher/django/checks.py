@@ -13,6 +13,7 @@ from typing import Any, Final
 import django
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
+from django.core.exceptions import ImproperlyConfigured
 from django.db import connections
 from django.utils.module_loading import import_string
 
@@ -103,11 +104,15 @@ def _of_database(conf: Conf) -> Iterator[CheckMessage]:
             id="twisted_dispatcher.E002",
         )
         return
-    connection = connections[conf.database]
+    try:
+        connection = connections[conf.database]
+    except (ImproperlyConfigured, ImportError):
+        # Its driver is not installed: Django says so as soon as it looks at a model.
+        return
     if connection.vendor == "sqlite":
         yield from _of_sqlite(conf, connection)
     elif connection.vendor == "postgresql":
-        yield from _of_postgresql()
+        yield from _of_postgresql(conf)
     else:
         yield Error(
             f"The database {conf.database!r} is on {connection.vendor}, which cannot keep events.",
@@ -116,14 +121,24 @@ def _of_database(conf: Conf) -> Iterator[CheckMessage]:
         )
 
 
-def _of_postgresql() -> Iterator[CheckMessage]:
+def _of_postgresql(conf: Conf) -> Iterator[CheckMessage]:
+    """Look for psycopg 3, which Django can do without; only who handles nothing here can too."""
     missing = [name for name in ("psycopg", "psycopg_pool") if find_spec(name) is None]
-    if missing:
+    if not missing:
+        return
+    what = f"there is no {' and no '.join(missing)}"
+    hint = "Run `pip install twisted_dispatcher[postgresql]`; Django uses psycopg 3 as well."
+    if conf.run == HERE:
         yield Error(
-            f"Events on PostgreSQL need psycopg 3; there is no {' and no '.join(missing)}.",
-            hint="Run `pip install twisted_dispatcher[postgresql]`; Django 4.2 and later use it "
-            "as well.",
+            f"Events on PostgreSQL are handled through psycopg 3, and {what}.",
+            hint=hint,
             id="twisted_dispatcher.E007",
+        )
+    else:
+        yield Warning(
+            f"The admin asks and mends through psycopg 3, and {what}.",
+            hint=hint,
+            id="twisted_dispatcher.W003",
         )
 
 

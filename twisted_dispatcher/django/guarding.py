@@ -7,7 +7,7 @@ Django has the same guard for the threads of asyncio, and does not know Twisted'
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from django.core.exceptions import SynchronousOnlyOperation
 from django.db import connections
@@ -26,21 +26,18 @@ class OrmInReactorThread(DispatcherError, SynchronousOnlyOperation):
         )
 
 
-def _refuse(execute: Any, sql: Any, params: Any, many: Any, context: Any) -> NoReturn:
-    context["connection"].close()
+def _refuse() -> NoReturn:
     raise OrmInReactorThread
 
 
 def refuse_orm() -> None:
-    """Refuse all queries of the present thread from now on, which is the reactor's."""
+    """Let the present thread, which is the reactor's, have no connection from now on."""
     for connection in connections.all():
-        if _refuse not in connection.execute_wrappers:
-            connection.close()
-            connection.execute_wrappers.append(_refuse)
+        connection.close()
+        connection.connect = _refuse
 
 
 def admit_orm() -> None:
     """Let the present thread use the ORM again, when the reactor is done with it."""
-    for connection in connections.all(initialized_only=True):
-        if _refuse in connection.execute_wrappers:
-            connection.execute_wrappers.remove(_refuse)
+    for connection in connections.all():
+        vars(connection).pop("connect", None)

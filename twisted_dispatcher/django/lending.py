@@ -20,6 +20,7 @@ from twisted.python.failure import Failure
 
 from twisted_dispatcher.blocking.calls import Call, name_of
 from twisted_dispatcher.blocking.thread import reactor_thread
+from twisted_dispatcher.django.guarding import refuse_orm
 from twisted_dispatcher.errors import CallTimeout
 
 _lender: ContextVar[Lender | None] = ContextVar("twisted_dispatcher.lender", default=None)
@@ -63,6 +64,7 @@ class Lender:
     # In the reactor's thread
 
     def _begin(self, function: Callable[..., Any], arguments: Any) -> None:
+        refuse_orm()
         self._waiting = Deferred.fromCoroutine(function(*arguments))
         self._waiting.addBoth(self._end)
 

@@ -25,7 +25,11 @@ T = TypeVar("T")
 
 
 def story_of_event(event_id: int, alias: str) -> Story | None:
-    """Tell all of one event; None where there is none."""
+    """
+    Tell all of one event; None where there is none.
+
+    :raises ImportError: on PostgreSQL without psycopg 3.
+    """
     return answer(Status(store_of(alias), clock()).story(event_id=event_id))
 
 

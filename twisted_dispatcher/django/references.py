@@ -23,6 +23,7 @@ from twisted_dispatcher.events import Event
 _MODEL: Final = "django.Model"
 _LAZY: Final = "django.Lazy"
 _REFERENCE: Final = "django.Reference"
+_CONTEXT: Final = "django.Context"
 
 
 @attrs.frozen
@@ -107,6 +108,9 @@ def register() -> None:
     register_functions(models.Model, _written, _read, _MODEL, subclasses=True, verify=False)
     register_functions(SimpleLazyObject, _written_lazy, _read, _LAZY, verify=False)
     register_functions(Reference, _parts, _read, _REFERENCE)
+    # What a handler puts into the context of another event.
+    context: Any = Resolved
+    register_functions(context, lambda found: found.data, dict, _CONTEXT, verify=False)
 
 
 def _parts(reference: Reference) -> list[Any]:

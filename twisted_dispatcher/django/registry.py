@@ -8,15 +8,21 @@ starts takes the handlers from here (`enter`).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
+from inspect import iscoroutinefunction
 from re import Pattern
 from threading import RLock
 from typing import Any, Final, Protocol
 
 import attrs
 
+from twisted_dispatcher.errors import InvalidOptions
 from twisted_dispatcher.options import HandlerOptions
+from twisted_dispatcher.registrar import takes_transaction
+from twisted_dispatcher.registration.handlers import check_callable
+from twisted_dispatcher.sources.groups import group_pattern
 
-Source = Callable[[Any], Iterable[Any]]
+Source = Callable[[Any], "Iterable[Any] | None"]
 
 MODEL_SOURCES: Final[dict[type, list[Source]]] = {}
 """By model, the sources of its events, in order of registration."""
@@ -27,7 +33,7 @@ class GroupHandler:
     """A handler, the pattern of the groups that it is for, and its options."""
 
     handler: Callable[..., Any]
-    group: str | Pattern[str]
+    group: Pattern[str]
     options: HandlerOptions | None
 
 
@@ -59,12 +65,15 @@ def register_group_handler(
     """
     Have a handler called with the events whose group a pattern is found in.
 
-    A plain function is called in a thread of its own, where it may use the ORM.
-
     :param group: a regular expression, as text or compiled; it need not match the whole group.
-    :param options: by default those of the thread runner.
+    :param options: see `options_of` for where the handler runs.
+    :raises InvalidSource: at once, for a pattern that is no regular expression.
+    :raises NotCallable, InvalidOptions: at once.
     """
-    registered = GroupHandler(handler, group, options)
+    check_callable(handler)
+    if options is not None and not isinstance(options, HandlerOptions):
+        raise InvalidOptions(f"options is a HandlerOptions, not {options!r}")
+    registered = GroupHandler(handler, group_pattern(group), options)
     with _lock:
         GROUP_HANDLERS.append(registered)
         followers = tuple(_followers)
@@ -94,8 +103,28 @@ def leave(follow: Callable[[GroupHandler], object]) -> None:
 
 
 def hand_over(sources: TakesHandlers, registered: GroupHandler) -> None:
-    """Give a worker's sources one handler; what runs there waits in a thread by default."""
-    options = registered.options or HandlerOptions(runner="thread")
+    """Give a worker's sources one handler."""
     sources.register_group_handler(
-        handler=registered.handler, group=registered.group, options=options
+        handler=registered.handler, group=registered.group, options=options_of(registered)
     )
+
+
+def options_of(registered: GroupHandler) -> HandlerOptions:
+    """
+    Give the options that a handler gets: those that were given, but for where it runs.
+
+    A plain function runs in a thread, where it may use the ORM, unless another runner was named; a
+    coroutine function in the reactor's. One that is exactly-once runs where the store commits.
+    """
+    options = registered.options or HandlerOptions()
+    is_plain = options.runner == "reactor" and not _is_coroutine_function(registered.handler)
+    if is_plain and not takes_transaction(options):
+        return attrs.evolve(options, runner="thread")
+    return options
+
+
+def _is_coroutine_function(handler: Any) -> bool:
+    """Tell whether a handler is one, also if it is a partial or an object with such a call."""
+    while isinstance(handler, partial):
+        handler = handler.func
+    return iscoroutinefunction(handler) or iscoroutinefunction(type(handler).__call__)

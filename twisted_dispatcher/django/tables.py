@@ -37,11 +37,12 @@ class StoreTables(Operation):
     reduces_to_sql = True
     reversible = True
 
-    def __init__(self, version: int) -> None:
-        self.version = version
+    def __init__(self, **versions: int) -> None:
+        """:param versions: by the kind of database, the number of its file that is run."""
+        self.versions = versions
 
     def deconstruct(self) -> tuple[str, list[Any], dict[str, Any]]:
-        return type(self).__name__, [self.version], {}
+        return type(self).__name__, [], self.versions
 
     def state_forwards(self, app_label: str, state: Any) -> None:
         """Leave the models to other operations."""
@@ -49,28 +50,28 @@ class StoreTables(Operation):
     def database_forwards(
         self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any
     ) -> None:
-        connection = schema_editor.connection
-        if connection.alias != conf().database:
-            return
-        if schema_editor.collect_sql or _version(schema_editor) < self.version:
-            _run(schema_editor, _migrations(connection.alias)[self.version - 1])
+        alias = schema_editor.connection.alias
+        version = self._version_on(alias)
+        if version and (schema_editor.collect_sql or _version(schema_editor) < version):
+            _run(schema_editor, _migrations(alias)[version - 1])
 
     def database_backwards(
         self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any
     ) -> None:
-        connection = schema_editor.connection
-        if connection.alias != conf().database or self.version > 1:
+        alias = schema_editor.connection.alias
+        if self._version_on(alias) != 1:
             return
-        made = [
-            each
-            for migration in _migrations(connection.alias)
-            for each in _MADE.findall(migration.sql)
-        ]
+        files = _migrations(alias)
+        made = [each for migration in files for each in _MADE.findall(migration.sql)]
         for kind, name in reversed(made):
             schema_editor.execute(f"DROP {kind} IF EXISTS {name}", params=None)
 
+    def _version_on(self, alias: str) -> int | None:
+        return self.versions.get(vendor_of(alias)) if alias == conf().database else None
+
     def describe(self) -> str:
-        return f"Brings the tables of events to version {self.version}"
+        versions = ", ".join(f"{version} on {kind}" for kind, version in self.versions.items())
+        return f"Brings the tables of events to version {versions}"
 
 
 def _migrations(alias: str) -> tuple[Migration, ...]:

@@ -141,6 +141,9 @@ class Writer:
             raise NotEncodable(unknown_type(value))
         try:
             parts = form.parts(value)
+        except NotEncodable:
+            # Whoever takes it apart says why that cannot be.
+            raise
         except Exception as error:
             raise NotEncodable(f"cannot be taken apart: {in_words(error)}") from error
         written = {TAG: form.name, **parts}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
+from unittest.mock import patch
 
 from django.contrib.auth.models import Permission, User
 from django.db import connection
@@ -17,7 +19,7 @@ from tests.django_project.stored import (
     store_event,
     store_session,
 )
-from twisted_dispatcher.django.admin import pages
+from twisted_dispatcher.django.admin.pages import NewestPages
 from twisted_dispatcher.django.models import (
     Chain,
     DeadLetter,
@@ -33,7 +35,7 @@ MODELS = (Event, Delivery, DeadLetter, Chain, Session, Instance)
 
 def page(model: str, kind: str, *parts: Any) -> str:
     """Give the address of a page of the admin."""
-    return reverse(f"admin:twisted_dispatcher_{model}_{kind}", args=parts)
+    return str(reverse(f"admin:twisted_dispatcher_{model}_{kind}", args=parts))
 
 
 class Pages(TestCase):
@@ -104,8 +106,6 @@ class EventPagesTests(Pages):
 
     def test_accepted(self) -> None:
         """Events are found by when they were accepted."""
-        import time
-
         now = time.time()
         for days in (100, 20, 3, 0.5 / 24):
             store_event(f"shop_{days}", "done", accepted=now - days * 86400)
@@ -226,8 +226,6 @@ class ChainPagesTests(Pages):
 
     def test_filters(self) -> None:
         """Chains are found by type, state, times and flags."""
-        import time
-
         now = time.time()
         past = store_chain("c1", next_update=now - 5, due=now - 5).pk
         soon = store_chain("c2", "paid", next_update=now + 60, due=None).pk
@@ -356,9 +354,8 @@ class LargeTests(Pages):
         for number in range(8):
             store_event(f"shop_{number}", "done")
 
-        most, pages.MOST = pages.MOST, 5
-        self.addCleanup(setattr, pages, "MOST", most)
-        text = self.text(page("event", "changelist"))
+        with patch.object(NewestPages, "most", 5):
+            text = self.text(page("event", "changelist"))
 
         self.assertIn("The newest 5 events that fit are listed", text)
 

@@ -27,4 +27,5 @@ def page_of(request: HttpRequest | None, model: str, key: Any) -> str:
 
 def link(address: str, text: Any) -> SafeString:
     """Show a text as a link."""
-    return format_html('<a href="{}">{}</a>', address, text)
+    shown: SafeString = format_html('<a href="{}">{}</a>', address, text)
+    return shown

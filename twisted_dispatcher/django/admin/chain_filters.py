@@ -43,7 +43,7 @@ class ChainState(ChoiceFilter):
         return queryset.filter(state=self.value()) if self.value() else None
 
 
-class _Moment(admin.SimpleListFilter):  # type: ignore[misc]
+class _Moment(admin.SimpleListFilter):
     """A time, as it stands to now."""
 
     column: str
@@ -92,7 +92,7 @@ class Due(_Moment):
     column = "due"
 
 
-class Attention(admin.SimpleListFilter):  # type: ignore[misc]
+class Attention(admin.SimpleListFilter):
     """What somebody may have to look at."""
 
     title = "attention"

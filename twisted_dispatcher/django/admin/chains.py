@@ -8,6 +8,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest
+from django.utils.safestring import SafeString
 
 from twisted_dispatcher.chainrecords import HistoryRow
 from twisted_dispatcher.django.admin.chain_filters import (
@@ -20,7 +21,7 @@ from twisted_dispatcher.django.admin.chain_filters import (
 )
 from twisted_dispatcher.django.admin.looks import json_block, table, text_block
 from twisted_dispatcher.django.admin.stored import Part, StoredAdmin
-from twisted_dispatcher.django.admin.times import local_time, time_column
+from twisted_dispatcher.django.admin.times import NOTHING, local_time, time_column
 from twisted_dispatcher.django.conf import conf
 from twisted_dispatcher.django.reading import story_of_chain
 from twisted_dispatcher.status import ChainStory
@@ -59,20 +60,20 @@ class ChainAdmin(StoredAdmin):
     @admin.display(description="resources")
     def resources(self, chain: Any) -> str:
         """Show what the chain is about."""
-        return pair_text(tuple((kind, value) for kind, value in json.loads(chain.pairs)))
+        return pair_text(tuple(map(tuple, json.loads(chain.pairs))))
 
     @admin.display(description="flags")
-    def flags(self, chain: Any) -> str | None:
+    def flags(self, chain: Any) -> str:
         """Show what keeps it from going on, or has gone wrong."""
         flags = [name for name in ("ended", "disabled", "parked") if getattr(chain, name)]
         if chain.failures:
             flags.append(f"failed {chain.failures} times")
-        return ", ".join(flags) or None
+        return ", ".join(flags) or NOTHING
 
     @admin.display(description="traceback of the last failure")
-    def error_block(self, chain: Any) -> str | None:
+    def error_block(self, chain: Any) -> SafeString | str:
         """Show the traceback."""
-        return text_block(chain.error)
+        return text_block(chain.error) or NOTHING
 
     def parts(self, request: HttpRequest, row: Any) -> Iterable[Part]:
         """Give how the chain stands, why it was refused, what has arrived, and its history."""
@@ -84,11 +85,11 @@ class ChainAdmin(StoredAdmin):
 
 def _parts(story: ChainStory) -> Iterable[Part]:
     if story.refusals:
-        rows = ((name, ", ".join(map(str, why))) for name, why in story.refusals.items())
-        yield Part("Refused at the last attempt", table(("transition", "errors"), rows))
+        refused = [(name, ", ".join(map(str, why))) for name, why in story.refusals.items()]
+        yield Part("Refused at the last attempt", table(("transition", "errors"), refused))
     if story.signals:
-        rows = ((name, json_block(json.dumps(value))) for name, value in story.signals.items())
-        yield Part("Signals that have arrived", table(("signal", "value"), rows))
+        arrived = [(name, json_block(json.dumps(value))) for name, value in story.signals.items()]
+        yield Part("Signals that have arrived", table(("signal", "value"), arrived))
     heads = ("version", "at", "from", "to", "transition", "requested by")
     history = table(heads, map(_transition, reversed(story.history)))
     yield Part("History", history if story.history else "It has made no transition yet.")

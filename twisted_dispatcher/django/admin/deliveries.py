@@ -1,4 +1,4 @@
-"""Deliveries, those that are dead also in a list of their own; they can be replayed and skipped."""
+"""Deliveries, and the dead ones in a list of their own; to be replayed and skipped."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest
+from django.utils.safestring import SafeString
 
 from twisted_dispatcher.django.admin.addresses import link, page_of
 from twisted_dispatcher.django.admin.filters import Handler, Status
@@ -14,7 +15,7 @@ from twisted_dispatcher.django.admin.finding import failed, found_by_event
 from twisted_dispatcher.django.admin.looks import text_block
 from twisted_dispatcher.django.admin.mending import MendingMixin, buttons
 from twisted_dispatcher.django.admin.stored import Part, StoredAdmin
-from twisted_dispatcher.django.admin.times import time_column
+from twisted_dispatcher.django.admin.times import NOTHING, time_column
 from twisted_dispatcher.django.conf import conf
 from twisted_dispatcher.django.reading import story_of_event
 from twisted_dispatcher.records import DEAD
@@ -24,8 +25,10 @@ from twisted_dispatcher.status.reasons import last_line
 class DeliveryAdmin(MendingMixin, StoredAdmin):
     """Lists deliveries; a page has the traceback of one and what keeps it from going on."""
 
-    list_display = ("id", "key", "phase", "handler", "status", "attempts", "due_time", "problem")
-    list_filter = (Status, Handler)
+    list_display: tuple[str, ...] = (
+        *("id", "key", "phase", "handler", "status", "attempts", "due_time", "problem"),
+    )
+    list_filter: tuple[Any, ...] = (Status, Handler)
     list_select_related = ("event",)
     ordering = ("-id",)
     search_fields = ("handler",)
@@ -52,7 +55,7 @@ class DeliveryAdmin(MendingMixin, StoredAdmin):
         return str(delivery.event.key)
 
     @admin.display(description="event")
-    def event_link(self, delivery: Any) -> str:
+    def event_link(self, delivery: Any) -> SafeString:
         """Show the key of the event, with the way there."""
         return link(page_of(None, "event", delivery.event_id), delivery.event.key)
 
@@ -62,9 +65,9 @@ class DeliveryAdmin(MendingMixin, StoredAdmin):
         return last_line(delivery.error) if delivery.error else None
 
     @admin.display(description="traceback of the last attempt")
-    def error_block(self, delivery: Any) -> str | None:
+    def error_block(self, delivery: Any) -> SafeString | str:
         """Show the traceback."""
-        return text_block(delivery.error)
+        return text_block(delivery.error) or NOTHING
 
     def parts(self, request: HttpRequest, row: Any) -> Iterable[Part]:
         """Give how the delivery stands, and what can be done."""

@@ -8,6 +8,7 @@ from typing import Any, Final
 from django.contrib import admin
 from django.db.models import F, Func, IntegerField, OuterRef, Subquery
 from django.http import HttpRequest
+from django.utils.safestring import SafeString
 
 from twisted_dispatcher.django.admin.addresses import link, page_of
 from twisted_dispatcher.django.admin.filters import Accepted, Group, Standing
@@ -23,6 +24,7 @@ from twisted_dispatcher.records import DEAD, SETTLED
 from twisted_dispatcher.status import Explained, Story
 from twisted_dispatcher.status.reasons import last_line
 
+GONE: Final = "It was deleted, after the time for which payloads are kept."
 _HEADS: Final = ("delivery", "phase", "handler", "status", "attempts", "how it stands", "")
 
 
@@ -40,8 +42,6 @@ class EventAdmin(StoredAdmin):
         "accepted_time",
         "due_time",
         "lane",
-        "context_block",
-        "details_block",
     )
 
     accepted_time = time_column("accepted")
@@ -75,26 +75,20 @@ class EventAdmin(StoredAdmin):
         """Tell in a few words what is left to do."""
         if event.first_delivery is None:
             return "not planned"
+        dead = f", {event.count_dead} dead" if event.count_dead else ""
         if event.count_settled < event.count:
-            return f"open: {event.count_settled} of {event.count} settled"
-        return f"settled, {event.count_dead} dead" if event.count_dead else "settled"
-
-    @admin.display(description="payload")
-    def context_block(self, event: Any) -> str | None:
-        """Show the event as it is stored; nothing in it is brought to life."""
-        return encoded_block(event.body) or "It was deleted, after the time for which it is kept."
-
-    @admin.display(description="details")
-    def details_block(self, event: Any) -> str | None:
-        """Show the details."""
-        return encoded_block(event.details)
+            return f"open: {event.count_settled} of {event.count} settled{dead}"
+        return f"settled{dead}"
 
     def parts(self, request: HttpRequest, row: Any) -> Iterable[Part]:
-        """Give how the event stands, and its deliveries with their reasons and buttons."""
+        """Give how the event stands, its deliveries with reasons and buttons, and the payload."""
         story = story_of_event(row.pk, conf().database)
         if story is not None:
             yield Part("How it stands", story.reason.text)
             yield Part("Deliveries", _deliveries(request, story))
+        # As it is stored; nothing in it is brought to life.
+        yield Part("Payload", encoded_block(row.body) or GONE)
+        yield Part("Details", encoded_block(row.details))
 
 
 def _count(**conditions: Any) -> Subquery:
@@ -105,7 +99,7 @@ def _count(**conditions: Any) -> Subquery:
     return Subquery(counted, output_field=IntegerField())
 
 
-def _deliveries(request: HttpRequest, story: Story) -> str:
+def _deliveries(request: HttpRequest, story: Story) -> SafeString | str:
     if not story.deliveries:
         return "None: no handler matched it, or no worker has planned it yet."
     return table(_HEADS, (_row(request, each) for each in story.deliveries))

@@ -30,7 +30,7 @@ SAMPLE: Final = 1000
 Choices = list[tuple[str, str]]
 
 
-class ChoiceFilter(admin.SimpleListFilter):  # type: ignore[misc]
+class ChoiceFilter(admin.SimpleListFilter):
     """A filter whose choices are those of the class, and whichever one is chosen."""
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
@@ -51,7 +51,7 @@ def sampled(rows: Any, name: str) -> set[str]:
     return set(newest_rows)
 
 
-class Standing(admin.SimpleListFilter):  # type: ignore[misc]
+class Standing(admin.SimpleListFilter):
     """Whether events are settled."""
 
     title = "standing"
@@ -70,7 +70,7 @@ class Standing(admin.SimpleListFilter):  # type: ignore[misc]
         return None if condition is None else queryset.filter(condition())
 
 
-class Accepted(admin.SimpleListFilter):  # type: ignore[misc]
+class Accepted(admin.SimpleListFilter):
     """When events were accepted."""
 
     title = "time of acceptance"
@@ -113,7 +113,7 @@ class Group(ChoiceFilter):
         return None if group is None else newest(queryset).filter(of_group(group))
 
 
-class Status(admin.SimpleListFilter):  # type: ignore[misc]
+class Status(admin.SimpleListFilter):
     """The status of deliveries."""
 
     title = "status"

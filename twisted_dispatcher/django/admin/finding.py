@@ -110,7 +110,7 @@ def _at_or_after(event_id: int) -> tuple[int, float]:
 
 
 def found_by_key(events: Any, term: str) -> Any:
-    """Narrow events to the one with a key, or else to those of the newest that have it in theirs."""
+    """Narrow events to the one with a key, or else to the newest that have it in theirs."""
     if Event.objects.filter(key=term).exists():
         return events.filter(key=term)
     return newest(events).filter(key__contains=term) if term else events

@@ -14,14 +14,14 @@ from twisted_dispatcher.django.models import Condition, Generator
 NO_DESCRIPTION = "Description not available."
 
 
-class ConditionInline(admin.TabularInline):  # type: ignore[misc]
+class ConditionInline(admin.TabularInline):
     """The conditions on the page of their generator."""
 
     model = Condition
     extra = 1
 
 
-class GeneratorAdmin(admin.ModelAdmin):  # type: ignore[misc]
+class GeneratorAdmin(admin.ModelAdmin):
     """Lists generators with their conditions; they are switched on and off in the list."""
 
     list_display = ("group", "source", "conditions_text", "is_active")
@@ -64,11 +64,18 @@ class GeneratorAdmin(admin.ModelAdmin):  # type: ignore[misc]
 
 
 def _sources() -> list[tuple[str, str]]:
-    """Give the sources as they are now, not as they were when the form was defined."""
-    return sorted(
+    """
+    Give the sources as they are now, not as they were when the form was defined.
+
+    One that a row names and nobody has registered is among them, so that it is seen, and refused.
+    """
+    named = Generator.objects.order_by().values_list("source", flat=True).distinct()
+    known = [
         (name, capitalised(str(source.get("verbose_name", name))))
         for name, source in Generator.SOURCES.items()
-    )
+    ]
+    unknown = [(name, f"{name} (not registered)") for name in set(named) - set(Generator.SOURCES)]
+    return sorted(known) + sorted(unknown)
 
 
 def capitalised(text: str) -> str:

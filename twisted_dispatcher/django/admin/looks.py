@@ -22,15 +22,14 @@ def json_block(text: str | None) -> SafeString | str | None:
     if text is None:
         return None
     try:
-        text = json.dumps(json.loads(text), indent=2, ensure_ascii=False)
+        return text_block(json.dumps(json.loads(text), indent=2, ensure_ascii=False))
     except ValueError:
-        pass
-    return text_block(text)
+        return text_block(text)
 
 
-def encoded_block(text: str | None) -> SafeString | str | None:
-    """Show what the codec has written, without the version of its format."""
-    return json_block(None if text is None else json.dumps(plain(text)))
+def encoded_block(text: str | None) -> SafeString | str:
+    """Show what the codec has written, without the version of its format; None as nothing."""
+    return "" if text is None else json_block(json.dumps(plain(text))) or ""
 
 
 def plain(text: str) -> Any:

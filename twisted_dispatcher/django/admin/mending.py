@@ -16,7 +16,7 @@ from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
 from twisted_dispatcher.django.admin.addresses import address_of, page_of
-from twisted_dispatcher.django.admin.stored import FORM
+from twisted_dispatcher.django.admin.stored import FORM, outside_transactions
 from twisted_dispatcher.errors import DispatcherError
 from twisted_dispatcher.records import DEAD, SETTLED
 
@@ -49,16 +49,16 @@ class Mending:
 # The bridge is imported where something is changed: pages that only show do without it.
 
 
-def _replay(delivery_id: int) -> object:
+def _replay(delivery_id: int) -> None:
     from twisted_dispatcher.django import running
 
-    return running.replay(delivery_id)
+    running.replay(delivery_id)
 
 
-def _skip(delivery_id: int) -> object:
+def _skip(delivery_id: int) -> None:
     from twisted_dispatcher.django import running
 
-    return running.skip(delivery_id)
+    running.skip(delivery_id)
 
 
 REPLAY: Final = Mending(
@@ -142,10 +142,9 @@ class MendingMixin:
         """Add the address of the buttons."""
         view = self.admin_site.admin_view(self.mend_view)  # type: ignore[attr-defined]
         name = f"twisted_dispatcher_{self.opts.model_name}_mend"  # type: ignore[attr-defined]
-        return [
-            path("<path:object_id>/mend/<slug:what>/", view, name=name),
-            *super().get_urls(),  # type: ignore[misc]
-        ]
+        own = path("<path:object_id>/mend/<slug:what>/", view, name=name)
+        others = super().get_urls()  # type: ignore[misc]
+        return [*outside_transactions([own]), *others]
 
     def mend_view(self, request: HttpRequest, object_id: str, what: str) -> HttpResponse:
         """Do what a button says, and go back to its page."""

@@ -19,14 +19,16 @@ class NewestPages(Paginator):
     first million of it.
     """
 
+    most = MOST
+
     @cached_property
     def count(self) -> int:
-        return int(self._rows.values("pk")[:MOST].count())
+        return int(self._rows.values("pk")[: self.most].count())
 
     @property
     def is_cut(self) -> bool:
         """Whether there may be more rows than are listed."""
-        return self.count >= MOST
+        return bool(self.count >= self.most)
 
     @property
     def _rows(self) -> Any:

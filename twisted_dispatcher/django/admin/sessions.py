@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from django.contrib import admin
 from django.http import Http404, HttpRequest
+from django.utils.safestring import SafeString
 
 from twisted_dispatcher.django.admin.addresses import address_of, link, page_of
 from twisted_dispatcher.django.admin.filters import Choices
@@ -15,6 +16,7 @@ from twisted_dispatcher.django.admin.stored import Part, StoredAdmin
 from twisted_dispatcher.django.admin.times import time_column
 from twisted_dispatcher.django.models import Instance, Session
 from twisted_dispatcher.triggerrecords import ACTIVE, LAST, OPEN, WAITING
+from twisted_dispatcher.triggers.statuses import STATUSES
 
 LIVES: Final = {
     "waiting": WAITING,
@@ -89,7 +91,7 @@ def place_of(instance: Any) -> str:
     return f"{instance.session_id}/{instance.name}"
 
 
-class Life(admin.SimpleListFilter):  # type: ignore[misc]
+class Life(admin.SimpleListFilter):
     """What an instance is to its session."""
 
     title = "life"
@@ -103,12 +105,25 @@ class Life(admin.SimpleListFilter):  # type: ignore[misc]
         return None if live is None else queryset.filter(live=live)
 
 
+class InstanceStatus(admin.SimpleListFilter):
+    """The status of instances."""
+
+    title = "status"
+    parameter_name = "status"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
+        return [(each, each) for each in STATUSES]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        return queryset.filter(status=self.value()) if self.value() else None
+
+
 class InstanceAdmin(StoredAdmin):
     """Lists instances; one is found by its session and its name, which no other one has."""
 
     list_display = ("name_link", "session_uid", "task", "status", "life")
     list_display_links = None
-    list_filter = (Life, "status")
+    list_filter = (Life, InstanceStatus)
     list_select_related = ("session",)
     ordering = ("-session_id", "-name")
     search_fields = ("name",)
@@ -129,7 +144,7 @@ class InstanceAdmin(StoredAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: Any, search_term: str
     ) -> tuple[Any, bool]:
-        """Find by the session, or by the name within one."""
+        """Find by the session, or by the name in any."""
         term = search_term.strip()
         if not term:
             return queryset, False
@@ -138,7 +153,7 @@ class InstanceAdmin(StoredAdmin):
         return found, False
 
     @admin.display(description="instance")
-    def name_link(self, instance: Any) -> str:
+    def name_link(self, instance: Any) -> SafeString:
         """Show the name, with the way to the page."""
         return link(page_of(None, "instance", place_of(instance)), instance.name)
 
@@ -148,7 +163,7 @@ class InstanceAdmin(StoredAdmin):
         return str(instance.session.uid)
 
     @admin.display(description="session")
-    def session_link(self, instance: Any) -> str:
+    def session_link(self, instance: Any) -> SafeString:
         """Show the uid of the session, with the way there."""
         return link(page_of(None, "session", instance.session_id), instance.session.uid)
 

@@ -25,12 +25,12 @@ class Part:
     content: str
 
     @property
-    def is_table(self) -> bool:
-        """Whether the content is no line of text."""
-        return self.content.startswith("<table")
+    def is_block(self) -> bool:
+        """Whether the content is a table or lines, and no sentence."""
+        return self.content.startswith(("<table", "<pre"))
 
 
-class StoredAdmin(admin.ModelAdmin):  # type: ignore[misc]
+class StoredAdmin(admin.ModelAdmin):
     """
     Lists rows of the store, the newest first, and shows one.
 
@@ -72,16 +72,21 @@ class StoredAdmin(admin.ModelAdmin):  # type: ignore[misc]
         context = {**context, "parts": list(self.parts(request, obj)), "form_of_buttons": FORM}
         return super().render_change_form(request, context, *args, obj=obj, **kwargs)
 
-    def get_urls(self) -> Iterable[Any]:
-        """
-        Keep the pages out of a transaction for each request (``ATOMIC_REQUESTS``).
+    def get_urls(self) -> list[Any]:
+        """Keep the pages out of the transactions of requests."""
+        return outside_transactions(super().get_urls())
 
-        What they ask of the dispatcher is done on another connection, which would wait for it.
-        """
-        urls: list[Any] = list(super().get_urls())
-        for each in urls:
-            each.callback = transaction.non_atomic_requests(conf().database)(each.callback)
-        return urls
+
+def outside_transactions(urls: Iterable[Any]) -> list[Any]:
+    """
+    Keep pages out of a transaction for each request (``ATOMIC_REQUESTS``).
+
+    What they ask of the dispatcher is done on another connection, which would wait for it.
+    """
+    found = list(urls)
+    for each in found:
+        each.callback = transaction.non_atomic_requests(conf().database)(each.callback)
+    return found
 
 
 # Facets would count whole tables.

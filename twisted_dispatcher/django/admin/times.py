@@ -7,10 +7,11 @@ from datetime import datetime, timezone
 from typing import Any, Final
 
 from django.conf import settings
-from django.contrib import admin
 from django.utils.timezone import localtime, make_naive
 
 NEVER: Final = "never"
+# Django writes None where a page has no value.
+NOTHING: Final = "-"
 
 
 def local_time(seconds: float | None) -> str | None:
@@ -22,14 +23,15 @@ def local_time(seconds: float | None) -> str | None:
         moment = localtime(moment) if settings.USE_TZ else make_naive(moment)
     except (OverflowError, ValueError, OSError):
         return NEVER
-    return moment.strftime("%Y-%m-%d %H:%M:%S %Z").strip()
+    return str(moment.strftime("%Y-%m-%d %H:%M:%S %Z")).strip()
 
 
-def time_column(name: str, title: str | None = None, **options: Any) -> Callable[..., Any]:
+def time_column(name: str, title: str | None = None) -> Callable[..., Any]:
     """Give a column that shows a field with seconds since the epoch."""
 
-    def column(model_admin: Any, row: Any) -> str | None:
-        return local_time(getattr(row, name))
+    def column(model_admin: Any, row: Any) -> str:
+        return local_time(getattr(row, name)) or NOTHING
 
     column.__name__ = f"{name}_time"
-    return admin.display(description=title or name.replace("_", " "), **options)(column)
+    column.short_description = title or name.replace("_", " ")  # type: ignore[attr-defined]
+    return column

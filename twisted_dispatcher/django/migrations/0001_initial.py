@@ -13,7 +13,7 @@ class Migration(migrations.Migration):
     initial = True
     operations = [
         migrations.SeparateDatabaseAndState(
-            database_operations=[StoreTables(1)],
+            database_operations=[StoreTables(sqlite=1, postgresql=1)],
             state_operations=[
                 migrations.CreateModel(
                     name="Worker",

@@ -13,7 +13,7 @@ class Migration(migrations.Migration):
     dependencies = [("twisted_dispatcher", "0001_initial")]
     operations = [
         migrations.SeparateDatabaseAndState(
-            database_operations=[StoreTables(2)],
+            database_operations=[StoreTables(sqlite=2, postgresql=2)],
             state_operations=[
                 migrations.CreateModel(
                     name="Chain",

@@ -13,7 +13,7 @@ class Migration(migrations.Migration):
     dependencies = [("twisted_dispatcher", "0002_chains")]
     operations = [
         migrations.SeparateDatabaseAndState(
-            database_operations=[StoreTables(3)],
+            database_operations=[StoreTables(sqlite=3, postgresql=3)],
             state_operations=[
                 migrations.CreateModel(
                     name="Session",

@@ -13,7 +13,7 @@ class Migration(migrations.Migration):
     dependencies = [("twisted_dispatcher", "0003_triggers")]
     operations = [
         migrations.SeparateDatabaseAndState(
-            database_operations=[StoreTables(4)],
+            database_operations=[StoreTables(sqlite=4, postgresql=4)],
             state_operations=[
                 migrations.AddField("Delivery", "excused", models.IntegerField(default=0)),
             ],

@@ -13,7 +13,7 @@ class Migration(migrations.Migration):
     dependencies = [("twisted_dispatcher", "0004_excused")]
     operations = [
         migrations.SeparateDatabaseAndState(
-            database_operations=[StoreTables(5)],
+            database_operations=[StoreTables(sqlite=5, postgresql=5)],
             state_operations=[
                 migrations.AddField("Instance", "mark", models.TextField(default="")),
             ],

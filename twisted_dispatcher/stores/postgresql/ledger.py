@@ -14,7 +14,6 @@ it. What it raises stands for what can happen there:
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from hashlib import blake2b
 from typing import Any, Final
 
 import psycopg
@@ -22,9 +21,10 @@ from psycopg import Cursor
 from psycopg.pq import TransactionStatus
 
 from twisted_dispatcher.records import Worker
+from twisted_dispatcher.stores.lanelocks import lane_locks
 from twisted_dispatcher.stores.postgresql.connections import Mark, StoreConnection
 from twisted_dispatcher.stores.postgresql.marks import MARK
-from twisted_dispatcher.stores.postgresql.tables import WORKER, listed
+from twisted_dispatcher.stores.postgresql.tables import WORKER
 
 # For the driver's two kinds of placeholders.
 Parameters = Sequence[Any] | Mapping[str, Any]
@@ -32,15 +32,6 @@ Parameters = Sequence[Any] | Mapping[str, Any]
 _BEGIN: Final = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
 # By the mark it is known after a commit that raised whether it happened.
 _MARK: Final = MARK.format("'{}'", "{}", "")
-
-# Taking many locks of single lanes could fill the server's table of locks; who has more of them
-# takes all lanes at once. Everybody else has a share in that lock.
-MOST_LANES: Final = 200
-_ALL_LANES: Final = "twisted_dispatcher lanes"
-_LOCK_ALL: Final = "SELECT pg_advisory_xact_lock(%s::bigint)"
-_LOCK_EACH: Final = """
-    SELECT pg_advisory_xact_lock_shared(%s::bigint), (
-        SELECT count(pg_advisory_xact_lock(lane)) FROM unnest(%s::bigint[]) lane)"""
 
 # The row is held until the end, so that nobody forgets the worker while it is given something.
 _HOLD = f"SELECT 1 FROM {WORKER} WHERE id = %s FOR KEY SHARE"
@@ -171,11 +162,8 @@ class Ledger:
         lanes. That keeps the circles rare in which the server has to undo a transaction.
         """
         wanted = {lane for lane in lanes if lane not in self._locked}
-        if len(wanted) > MOST_LANES:
-            self.read(_LOCK_ALL, (_lock_of(_ALL_LANES),))
-        elif wanted:
-            locks = sorted(_lock_of(f"lane {lane}") for lane in wanted)
-            self.read(_LOCK_EACH, (_lock_of(_ALL_LANES), listed(locks)))
+        if wanted:
+            self.read(*lane_locks(wanted))
         self._locked |= wanted
 
     def vouch(self, worker: Worker, now: float) -> None:
@@ -190,8 +178,3 @@ class Ledger:
         self._vouched.add(worker.id)
         while not self.read(_HOLD, (worker.id,)):
             self.write("vouch", _VOUCH, (worker.id, now))
-
-
-def _lock_of(text: str) -> int:
-    digest = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
-    return int.from_bytes(digest, "big", signed=True)

@@ -1,4 +1,4 @@
-"""What the admin needs beside the store's tables: generators, permissions, the list of the dead."""
+"""What the admin needs beside the store's tables: generators, permissions, the dead."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     """Makes tables of the project's own kind, which `open_store` does not know."""
 
-    dependencies = [("twisted_dispatcher", "0005_marks")]
+    dependencies = [("twisted_dispatcher", "0007_outbox")]
     operations = [
         migrations.AlterModelOptions(
             name="Delivery",

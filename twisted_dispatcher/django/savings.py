@@ -1,0 +1,164 @@
+"""
+Sources of the events of models: run whenever an instance is saved.
+
+A row and its events are saved in one transaction, also in autocommit. A source never breaks
+`save()`: what it raises is logged, what it has asked of the database is undone, and what the other
+sources say is recorded. That the events cannot be *stored* does break it, as does a row that
+cannot be: otherwise the row would be there without them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from typing import Any
+
+from django.db import connections, router, transaction
+from django.db.models import Model
+from django.db.models.signals import post_save
+
+from twisted_dispatcher.django.outbox import Draft, drafted, record_drafts
+from twisted_dispatcher.django.problems import key_of, tell
+from twisted_dispatcher.django.registry import MODEL_SOURCES, Source
+from twisted_dispatcher.errors import InvalidSource, SourceBroke
+from twisted_dispatcher.registration.handlers import callable_name
+
+Report = Callable[[str, "str | None", BaseException], object]
+
+_WRAPPED = "_twisted_dispatcher_wrapped"
+
+
+def register_model_event_source(*, sender: type[Model], source: Source) -> None:
+    """
+    Have a source run with every instance of a model that is saved, and by sweeps with all.
+
+    :param sender: the model itself; what derives from it, proxies too, has sources of its own.
+    :param source: called with the instance, gives declarations of events: a generator function, or
+        one that gives a list or another iterable, or None.
+    :raises InvalidSource: when one of them is not what it should be.
+    """
+    if not (isinstance(sender, type) and issubclass(sender, Model)):
+        raise InvalidSource(f"the sender of a model's events is a model, not {sender!r}")
+    if sender._meta.abstract:
+        raise InvalidSource(f"{sender._meta.label} is abstract, and nothing of it is saved")
+    if not callable(source):
+        raise InvalidSource(f"a source is a function of an instance, not {source!r}")
+    MODEL_SOURCES.setdefault(sender, []).append(source)
+    _save_in_transactions(sender)
+    uid = f"twisted_dispatcher {sender._meta.label}"
+    post_save.connect(_saved, sender=sender, weak=False, dispatch_uid=uid)
+
+
+def _save_in_transactions(model: Any) -> None:
+    """See that a row of the model, and what is written as it is saved, are one transaction."""
+    save_base = model.save_base
+    if hasattr(save_base, _WRAPPED):
+        return
+
+    @wraps(save_base)
+    def save_with_events(
+        self: Any,
+        raw: bool = False,
+        force_insert: Any = False,
+        force_update: bool = False,
+        using: str | None = None,
+        update_fields: Any = None,
+    ) -> None:
+        def save() -> None:
+            save_base(self, raw, force_insert, force_update, using, update_fields)
+
+        if raw or type(self) not in MODEL_SOURCES:
+            save()
+            return
+        using = using or router.db_for_write(type(self), instance=self)
+        with transaction.atomic(using=using, savepoint=False):
+            save()
+
+    setattr(save_with_events, _WRAPPED, True)
+    model.save_base = save_with_events
+
+
+def _saved(*, sender: type[Model], instance: Any, raw: bool, using: str, **rest: Any) -> None:
+    """Record what the sources of a model say of an instance that was saved."""
+    if raw:
+        return
+    sources = MODEL_SOURCES.get(sender, ())
+    drafts = [draft for source in sources for draft in drafts_of(source, instance, using)]
+    for each in record_drafts(drafts, using):
+        if each.collision is not None:
+            tell(each.draft.source, each.draft.new.key, each.collision)
+
+
+def drafts_of(source: Source, instance: Any, using: str, report: Report = tell) -> list[Draft]:
+    """
+    Run a source, and write down what it says of an instance.
+
+    What cannot be written down, and what the source raises, is reported; the rest is given.
+
+    :param using: the alias of the database of which the source may ask something.
+    :param report: called with the name of the source, the key, and what is wrong.
+    """
+    name = callable_name(source)
+    drafts: list[Draft] = []
+    try:
+        with contained(using):
+            for declaration in source(instance) or ():
+                try:
+                    with contained(using):
+                        drafts.append(drafted(declaration, name))
+                except Exception as error:
+                    report(name, key_of(declaration), error)
+    except Exception as error:
+        broke = SourceBroke(name, error)
+        broke.__cause__ = error
+        report(name, None, broke)
+    return drafts
+
+
+@contextmanager
+def contained(using: str) -> Iterator[None]:
+    """
+    Undo what was asked of a database, and no more than that, when it ends with an error.
+
+    Within a transaction that takes a savepoint, which costs two statements: it is made when the
+    first statement comes.
+    """
+    connection = connections[using]
+    if not connection.in_atomic_block:
+        yield
+        return
+    guard = _Guard(using)
+    try:
+        with connection.execute_wrapper(guard):
+            yield
+    except BaseException:
+        guard.undo()
+        raise
+    guard.keep()
+
+
+class _Guard:
+    """Makes a savepoint before the first statement."""
+
+    def __init__(self, using: str) -> None:
+        self._using = using
+        self._has_begun = False
+        self._savepoint: str | None = None
+
+    def __call__(
+        self, execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: Any
+    ) -> Any:
+        if not self._has_begun:
+            self._has_begun = True
+            self._savepoint = transaction.savepoint(self._using)
+        return execute(sql, params, many, context)
+
+    def undo(self) -> None:
+        if self._savepoint is not None:
+            transaction.savepoint_rollback(self._savepoint, self._using)
+            transaction.set_rollback(False, self._using)
+
+    def keep(self) -> None:
+        if self._savepoint is not None:
+            transaction.savepoint_commit(self._savepoint, self._using)
