@@ -66,6 +66,10 @@ class EndTests(PostgreSQL, ProcessTestCase):
         """A handler with a delivery on PostgreSQL comes to its end."""
         self.check_drain(self.make_schema())
 
+    def test_nobody_is_left_waiting(self) -> None:
+        """A thread that still waits when the reactor has stopped is told that nothing comes."""
+        self.assertWell(ended("deserted"), "leaving", "ConnectionClosed")
+
     def test_exception(self) -> None:
         """An exception in the main thread ends the program, with its own traceback alone."""
         child = ended("raising")

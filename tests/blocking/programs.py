@@ -20,7 +20,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 
 from twisted_dispatcher import HandlerOptions, blocking
-from twisted_dispatcher.errors import ForkedProcess
+from twisted_dispatcher.errors import ConnectionClosed, ForkedProcess
 
 # Seconds for which a fact is waited for that comes at once on an idle machine.
 LONG = 60.0
@@ -75,6 +75,26 @@ def fire_quietly(connection: blocking.Connection) -> None:
         connection.fire_event("order 1", kind="order")
     except Exception as error:
         say("fired", type(error).__name__)
+
+
+def deserted() -> None:
+    """Come to the end while a thread waits for what never comes."""
+    connection = blocking.connect({})
+    began = threading.Event()
+
+    def forever() -> Deferred[None]:
+        began.set()
+        return Deferred()
+
+    def wait() -> None:
+        try:
+            connection.call(forever, timeout=10 * LONG)
+        except ConnectionClosed as error:
+            say(type(error).__name__)
+
+    threading.Thread(target=wait).start()
+    began.wait(LONG)
+    say("leaving")
 
 
 def raising() -> None:
