@@ -72,6 +72,20 @@ class ConnectTests(BlockingTestCase):
         self.assertRaises(Problem, connect, {}, setup=setup)
 
     @in_thread
+    def test_limit_of_connecting(self) -> None:
+        """What is not ready within the time limit is stopped again."""
+        services: list[DispatcherService] = []
+        with patch.object(DispatcherService, "when_ready", lambda service: Deferred()):
+            error = self.assertRaises(
+                CallTimeout, connect, {}, setup=services.append, timeout=SHORT
+            )
+        self.connect().call(lambda: None)
+
+        self.assertTrue(error.begun)
+        self.assertFalse(services[0].dispatcher.running)
+        self.assertFalse(services[0].running)
+
+    @in_thread
     def test_setup(self) -> None:
         """The setup is called with the service, in the reactor's thread."""
         seen: list[Any] = []

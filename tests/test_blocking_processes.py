@@ -54,6 +54,12 @@ class EndTests(PostgreSQL, ProcessTestCase):
         """Have a program end while a handler runs."""
         self.assertWell(ended("leaving", store), "leaving", "drained order 1 1")
 
+    def test_without_crochet(self) -> None:
+        """Where crochet is missing, the error says what to install."""
+        (line,) = ended("without_crochet").lines
+
+        self.assertIn("pip install 'twisted_dispatcher[blocking]'", line)
+
     def test_drains(self) -> None:
         """A handler that runs when the program ends comes to its end, and everything works."""
         self.check_drain("")

@@ -232,6 +232,15 @@ def finishing(url: str) -> None:
     say(*sorted(each.key for each in connection.deliveries("done")))
 
 
+def without_crochet() -> None:
+    """Connect where crochet is not installed."""
+    sys.modules["crochet"] = None  # type: ignore[assignment]
+    try:
+        blocking.connect({})
+    except ImportError as error:
+        say(error)
+
+
 def by_crochet() -> None:
     """Make a call as crochet makes it."""
     import crochet
