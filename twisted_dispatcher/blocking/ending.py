@@ -31,7 +31,7 @@ def before_exit(close: Callable[[], None]) -> None:
     """
     Have something closed at the end of the program, unless `forget` is called before.
 
-    :param close: is called in the main thread, once everything else in it has ended, and may block.
+    :param close: is called in the main thread when everything else in it has ended; may block.
     """
     global _is_registered
     with _lock:
