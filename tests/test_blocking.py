@@ -525,6 +525,17 @@ class MethodsTests(BlockingTestCase):
         ):
             self.assertRaises(NeedsStore, ask)
 
+    @in_thread
+    def test_stopping_and_starting(self) -> None:
+        """A dispatcher can be stopped, and started again, while the connection stays open."""
+        connection = self.connect()
+        connection.stop()
+        stopped = (connection.running, connection.fire_event("event").dispatched)
+        connection.start()
+
+        self.assertEqual((False, False), stopped)
+        self.assertTrue(connection.fire_event("event").dispatched)
+
 
 class StoreTests(BlockingTestCase):
     """The methods of a dispatcher with a store."""

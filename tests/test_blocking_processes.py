@@ -84,6 +84,13 @@ class EndTests(PostgreSQL, ProcessTestCase):
         self.assertTrue(child.errors.endswith("ZeroDivisionError\n"), child.errors)
         self.assertEqual(1, child.errors.count("Traceback"))
 
+    def test_failures_are_seen(self) -> None:
+        """What a handler fails with is written on standard error, where nobody set up logging."""
+        child = ended("failing")
+
+        self.assertEqual((0, ["1"]), (child.status, child.lines))
+        self.assertIn("LookupError: nobody is here", child.errors)
+
     def test_exit_status(self) -> None:
         """A program that exits has the status it asked for."""
         child = ended("exiting")

@@ -103,6 +103,17 @@ def raising() -> None:
     raise ZeroDivisionError
 
 
+def failing() -> None:
+    """Have a handler fail."""
+    connection = blocking.connect({})
+
+    @connection.on()
+    def handle(event: Any) -> None:
+        raise LookupError("nobody is here")
+
+    say(len(connection.fire_event("event").failures))
+
+
 def exiting() -> None:
     """End with a status of its own."""
     with blocking.connect({}) as connection:

@@ -105,6 +105,11 @@ class Caller:
         seconds = self.timeout if timeout is None else check_seconds(timeout)
         return self._thread.run(call, seconds)
 
+    @property
+    def longest_drain(self) -> float:
+        """Seconds that stopping may take: the time to drain, and the connection's own."""
+        return self.service.settings.drain + self.timeout
+
     def close(self, *, timeout: float | None = None) -> None:
         """
         Wait for the handlers that are running, stop the dispatcher, and close the store.
@@ -116,7 +121,7 @@ class Caller:
         """
         if self._thread.is_forked:
             return
-        seconds = self.service.settings.drain + self.timeout if timeout is None else timeout
+        seconds = self.longest_drain if timeout is None else timeout
         with self._closing:
             if not self._is_closed:
                 if self._end is not None:
