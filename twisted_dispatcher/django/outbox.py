@@ -95,6 +95,11 @@ def follow(follower: Follower) -> None:
         _followers.append(follower)
 
 
+def leave(follower: Follower) -> None:
+    """Call a function that followed no more."""
+    _followers.remove(follower)
+
+
 def drafted(declaration: Any, source: str = "a stream") -> Draft:
     """
     Write an event down, as it is to be stored.

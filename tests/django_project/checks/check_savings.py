@@ -36,6 +36,10 @@ def named(member: Member) -> Any:
     return [event("named", f"{member.pk}_{member.name}")]
 
 
+def nothing(member: Member) -> None:
+    """Have nothing to say of a member."""
+
+
 class SourcesTests(SourcesMixin, TestCase):
     """Which sources run, and when."""
 
@@ -64,7 +68,7 @@ class SourcesTests(SourcesMixin, TestCase):
 
     def test_no_events(self) -> None:
         """A source may have nothing to say: None, or nothing at all."""
-        self.register(Member, lambda member: None, lambda member: [], lambda member: iter(()))
+        self.register(Member, nothing, lambda member: [], lambda member: iter(()))
 
         Member.objects.create(name="Ada")
 
@@ -131,7 +135,8 @@ class SourcesTests(SourcesMixin, TestCase):
 
     def test_misuse(self) -> None:
         """What is no model, or no source, is refused."""
-        for sender, source in ((str, joined), ("club.Member", joined), (Member, None)):
+        wrong: list[Any] = [(str, joined), ("club.Member", joined), (Member, None)]
+        for sender, source in wrong:
             with self.assertRaises(InvalidSource):
                 register_model_event_source(sender=sender, source=source)
         self.assertEqual({}, MODEL_SOURCES)
