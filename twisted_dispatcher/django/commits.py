@@ -50,7 +50,7 @@ def at_commit(function: Callable[[], object], using: str) -> None:
     if not connection.in_atomic_block:
         function()
         return
-    _watch()
+    watch()
     connection.on_commit(_AtCommit(function))
     _call_if_committed(using)
 
@@ -75,8 +75,12 @@ def _counts_as_committed(connection: Any) -> bool:
 
 
 @lru_cache(maxsize=1)
-def _watch() -> None:
-    """See to it, once in a process, that the end of every block is noticed."""
+def watch() -> None:
+    """
+    See to it, once in a process, that the end of every block is noticed.
+
+    Blocks that are open already are not noticed; so it is called before anything is recorded.
+    """
     leave = Atomic.__exit__
 
     @wraps(leave)

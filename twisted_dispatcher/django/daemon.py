@@ -7,6 +7,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.logger import STDLibLogObserver, globalLogBeginner
+from twisted.python.failure import Failure
 
 from twisted_dispatcher.blocking import Connection, attach
 from twisted_dispatcher.django import running
@@ -52,23 +53,40 @@ def run(ready: Callable[[Any], object], *, ends_when_idle: bool = False) -> None
     service = new_service(settings_of(given, True), given.setup, reactor)
     running.serve(Daemon(service, given.timeout))
     reactor.addSystemEventTrigger("before", "shutdown", service.stopService)
-    problems: list[Any] = []
-    reactor.callWhenRunning(_begin, service, ready, ends_when_idle, problems)
+    beginning = Beginning(service, ready, ends_when_idle)
+    reactor.callWhenRunning(beginning.begin)
     reactor.run()
-    if problems:
-        problems[0].raiseException()
+    if beginning.failure is not None:
+        beginning.failure.raiseException()
 
 
-def _begin(
-    service: DispatcherService,
-    ready: Callable[[Any], object],
-    ends_when_idle: bool,
-    problems: list[Any],
-) -> None:
-    reactor = service.reactor
-    service.startService()
-    waiting = service.when_ready().addCallback(lambda _: ready(service.dispatcher))
-    if ends_when_idle:
-        waiting.addCallback(lambda _: Deferred.fromCoroutine(until_idle(service)))
-        waiting.addCallback(lambda _: reactor.stop())
-    waiting.addErrback(lambda failure: (problems.append(failure), reactor.stop()))
+class Beginning:
+    """
+    Begins when the reactor runs; ends what cannot begin, or what is to end when it is idle.
+
+    :ivar failure: what has gone wrong, if anything has.
+    """
+
+    def __init__(
+        self, service: DispatcherService, ready: Callable[[Any], object], ends_when_idle: bool
+    ) -> None:
+        self._service = service
+        self._ready = ready
+        self._ends_when_idle = ends_when_idle
+        self.failure: Failure | None = None
+
+    def begin(self) -> None:
+        """Start the service."""
+        Deferred.fromCoroutine(self._go_on()).addErrback(self._failed)
+
+    async def _go_on(self) -> None:
+        self._service.startService()
+        await self._service.when_ready()
+        self._ready(self._service.dispatcher)
+        if self._ends_when_idle:
+            await until_idle(self._service)
+            self._service.reactor.stop()
+
+    def _failed(self, failure: Failure) -> None:
+        self.failure = failure
+        self._service.reactor.stop()

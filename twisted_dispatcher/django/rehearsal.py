@@ -52,6 +52,7 @@ class Rehearsal:
             runners={"thread": InPlace()},
             reactor=Clock(),
         )
+        self._dispatcher: Any = self.service.dispatcher
         registry.enter(self)
 
     def register_group_handler(self, *, handler: Callable[..., Any], **rest: Any) -> Any:
@@ -71,11 +72,12 @@ class Rehearsal:
 
     def plan(self, details: dict[str, Any]) -> Plan:
         """Find out to whom an event with some details goes."""
-        return self.service.dispatcher.backstage.plan(details)
+        found: Plan = self._dispatcher.backstage.plan(details)
+        return found
 
     def transaction(self, own: Any) -> Any:
         """Give a transaction as handlers know it; what is accepted in it goes to `own`."""
-        return self.service.dispatcher.backstage.transaction(own)
+        return self._dispatcher.backstage.transaction(own)
 
 
 _lock = threading.Lock()

@@ -18,13 +18,16 @@ from functools import partial
 from logging import getLogger
 from typing import Any, Protocol
 
+from django.conf import settings
+from django.core.signals import setting_changed
+
 from twisted_dispatcher.blocking import Connection
 from twisted_dispatcher.django import at_once
-from twisted_dispatcher.django.commits import after_commit
-from twisted_dispatcher.django.conf import AT_ONCE, HERE, conf
+from twisted_dispatcher.django.commits import after_commit, watch
+from twisted_dispatcher.django.conf import AT_ONCE, HERE, SETTING, conf, read
 from twisted_dispatcher.django.outbox import Recorded, follow
 from twisted_dispatcher.django.resident import Resident
-from twisted_dispatcher.errors import ForkedProcess
+from twisted_dispatcher.errors import ForkedProcess, UnknownDelivery
 
 _log = getLogger("twisted_dispatcher.django")
 
@@ -51,11 +54,19 @@ _has_warned = False
 def begin() -> None:
     """Hear of what is recorded, from now on; called once, when the applications are ready."""
     follow(_recorded)
+    setting_changed.connect(_get_ready, dispatch_uid="twisted_dispatcher.running")
+    _get_ready(setting=SETTING)
+
+
+def _get_ready(*, setting: str, **rest: Any) -> None:
+    """Notice the ends of transactions from the first on, where events are handled at once."""
+    if setting == SETTING and read(getattr(settings, SETTING, {}))[0].run == AT_ONCE:
+        watch()
 
 
 def _recorded(recorded: Sequence[Recorded], using: str) -> None:
     """Take note of new events, in the transaction that has written them."""
-    event_ids = [each.acceptance.event_id for each in recorded]
+    event_ids = [each.acceptance.event_id for each in recorded if each.acceptance is not None]
     run = conf().run
     if run == AT_ONCE:
         at_once.handle_at_commit(event_ids, using)
@@ -106,10 +117,10 @@ def replay(delivery_id: int, context: Mapping[str, Any] | None = None) -> None:
     :param context: what the event's context shall be from now on; by default as it was.
     :raises UnknownDelivery: when there is none with this id.
     """
-    if conf().run == AT_ONCE:
-        at_once.replay(delivery_id, context, conf().database)
-    else:
+    if conf().run != AT_ONCE:
         connection().replay(delivery_id, context)
+    elif not at_once.replay(delivery_id, context, conf().database):
+        raise UnknownDelivery(delivery_id)
 
 
 def skip(delivery_id: int) -> None:

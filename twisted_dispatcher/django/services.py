@@ -65,8 +65,13 @@ class Latecomers(Service):
     """Registers the project's handlers, also those that are registered later."""
 
     def __init__(self, service: DispatcherService) -> None:
+        """:raises DispatcherError: for a handler that cannot be registered; nothing is left."""
         self._service = service
-        registry.enter(service.sources, self._follow)
+        try:
+            registry.enter(service.sources, self._follow)
+        except BaseException:
+            registry.leave(self._follow)
+            raise
 
     def _follow(self, registered: registry.GroupHandler) -> None:
         """Take a handler that was registered in whatever thread."""

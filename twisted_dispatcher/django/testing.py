@@ -45,9 +45,7 @@ class deliver_at_once(ContextDecorator):  # noqa: N801
 
     def __enter__(self) -> deliver_at_once:
         self.handled, self._seen = [], 0
-        given = getattr(settings, SETTING, {})
-        kept: Mapping[str, Any] = given if isinstance(given, Mapping) else {}
-        self._settings = override_settings(**{SETTING: {**kept, "RUN": AT_ONCE}})
+        self._settings = _at_once()
         self._watching = watching(self.handled.append)
         self._settings.enable()
         self._watching.__enter__()
@@ -71,6 +69,13 @@ class deliver_at_once(ContextDecorator):  # noqa: N801
         return [each for each in new if each.error is not None]
 
 
+def _at_once() -> override_settings:
+    """Give what switches the setting."""
+    given = getattr(settings, SETTING, {})
+    kept: Mapping[str, Any] = given if isinstance(given, Mapping) else {}
+    return override_settings(**{SETTING: {**kept, "RUN": AT_ONCE}})
+
+
 class AtOnceMixin:
     """
     Has events handled at once in every test of a class, and in its `setUpTestData`.
@@ -84,9 +89,18 @@ class AtOnceMixin:
 
     @classmethod
     def setUpClass(cls) -> None:
-        """Begin with the data of the class, whose handlers must not fail."""
-        with deliver_at_once():
+        """Begin with the data of the class, for which no handler may fail."""
+        # Settings that the class overrides as well end before this does.
+        at_once = _at_once()
+        at_once.enable()
+        cls.addClassCleanup(at_once.disable)  # type: ignore[attr-defined]
+        handled: list[Handled] = []
+        with watching(handled.append):
             super().setUpClass()  # type: ignore[misc]
+        failed = [each for each in handled if each.error is not None]
+        if failed:
+            cls.tearDownClass()  # type: ignore[attr-defined]
+            raise HandlersFailed(failed) from failed[0].error
 
     def setUp(self) -> None:
         self.delivered = deliver_at_once()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
+from django.conf import settings
 from django.core.exceptions import SynchronousOnlyOperation
 from django.db import IntegrityError, connection, transaction
-from django.test import TestCase, TransactionTestCase
+from django.test import TestCase, TransactionTestCase, override_settings
 
 from tests.django_project.club.models import Gift, Member
 from tests.django_project.handling import handlers, source
@@ -15,11 +16,17 @@ from twisted_dispatcher import Event, HandlerOptions, current_delivery
 from twisted_dispatcher.django import at_once
 from twisted_dispatcher.django.api import event, process_events
 from twisted_dispatcher.django.at_once import replay, skip
+from twisted_dispatcher.django.conf import conf
 from twisted_dispatcher.django.models import Delivery
 from twisted_dispatcher.django.models import Event as StoredEvent
 from twisted_dispatcher.django.testing import AtOnceMixin, captured_events, deliver_at_once
 from twisted_dispatcher.django.threads import in_thread
 from twisted_dispatcher.errors import EndlessEvents, HandlersFailed, HandlerWaits, ObjectGone
+
+if TYPE_CHECKING:
+    from django.test import TestCase as _TestCase
+else:
+    _TestCase = object
 
 
 class Refusal(Exception):
@@ -31,19 +38,19 @@ def joined(member: Member) -> list[dict[str, Any]]:
     return [event("joined", member.pk, {"member": member})]
 
 
-class Scenes:
+class Scenes(AtOnceMixin, _TestCase):
     """What is the same where tests are rolled back and where they are not."""
 
     def setUp(self) -> None:
         """Have a source, and keep what handlers see."""
-        super().setUp()  # type: ignore[misc]
+        super().setUp()
         self.seen: list[Any] = []
         self.enter(source(Member, joined))
 
     def enter(self, manager: Any) -> Any:
         """Enter a context that is left after the test."""
         entered = manager.__enter__()
-        self.addCleanup(manager.__exit__, None, None, None)  # type: ignore[attr-defined]
+        self.addCleanup(manager.__exit__, None, None, None)
         return entered
 
     def see(self, event: Event) -> None:
@@ -188,9 +195,12 @@ class Scenes:
         def fail(event: Event) -> None:
             raise Refusal("no")
 
-        with handlers((fail, "joined")), self.assertRaises(HandlersFailed) as raised:
-            with deliver_at_once():
-                process_events([event("joined", 1)])
+        with (
+            handlers((fail, "joined")),
+            self.assertRaises(HandlersFailed) as raised,
+            deliver_at_once(),
+        ):
+            process_events([event("joined", 1)])
 
         self.assertIn("joined_1: Refusal('no')", str(raised.exception))
         self.assertIsInstance(raised.exception.__cause__, Refusal)
@@ -218,9 +228,9 @@ class Scenes:
         def again(event: Event) -> None:
             process_events([{"group": "again", "key": f"{event['key']}."}])
 
-        with handlers((again, "again")):
-            with patch.object(at_once, "MOST_FOLLOWING", 20), self.assertRaises(EndlessEvents):
-                process_events([event("again", 1)])
+        fewer = patch.object(at_once, "MOST_FOLLOWING", 20)
+        with handlers((again, "again")), fewer, self.assertRaises(EndlessEvents):
+            process_events([event("again", 1)])
 
     def test_gone(self) -> None:
         """A handler that asks for a row that is gone is told so."""
@@ -343,7 +353,7 @@ class Scenes:
         self.assertEqual([each.key for each in events], [f"joined_{member.pk}"])
 
 
-class RolledBackTests(AtOnceMixin, Scenes, TestCase):
+class RolledBackTests(Scenes, TestCase):
     """In a transaction that is rolled back after each test."""
 
     @classmethod
@@ -361,16 +371,54 @@ class RolledBackTests(AtOnceMixin, Scenes, TestCase):
     def test_callbacks(self) -> None:
         """Other callbacks wait for a commit as before."""
         called: list[str] = []
-        with handlers((self.see, "joined")), self.captureOnCommitCallbacks() as callbacks:
-            with transaction.atomic():
-                transaction.on_commit(lambda: called.append("callback"))
-                Member.objects.create(name="Ann")
+        capture = self.captureOnCommitCallbacks()
+        with handlers((self.see, "joined")), capture as callbacks, transaction.atomic():
+            transaction.on_commit(lambda: called.append("callback"))
+            Member.objects.create(name="Ann")
 
         self.assertEqual((len(self.seen), len(callbacks), called), (1, 1, []))
 
 
-class CommittedTests(AtOnceMixin, Scenes, TransactionTestCase):
+class CommittedTests(Scenes, TransactionTestCase):
     """In transactions that are committed."""
+
+
+@override_settings(LANGUAGE_CODE="fr")
+class OverriddenTests(AtOnceMixin, TestCase):
+    """A class that overrides settings itself."""
+
+    def test_both(self) -> None:
+        """Its own settings hold, as well as that events are handled at once."""
+        self.assertEqual(settings.LANGUAGE_CODE, "fr")
+        self.assertEqual(conf().run, "at-once")
+
+
+class BadDataTests(TestCase):
+    """A class whose data no handler can do anything with."""
+
+    def test_data(self) -> None:
+        """It says so before its tests, and leaves no transaction open."""
+
+        def fail(event: Event) -> None:
+            raise Refusal
+
+        class Bad(AtOnceMixin, TestCase):
+            """Saves something that fails."""
+
+            @classmethod
+            def setUpTestData(cls) -> None:
+                """Save it."""
+                process_events([event("joined", 1)])
+
+        blocks = len(connection.atomic_blocks)
+        with handlers((fail, "joined")), self.assertRaises(HandlersFailed):
+            try:
+                Bad.setUpClass()
+            finally:
+                Bad.doClassCleanups()
+
+        self.assertEqual(len(connection.atomic_blocks), blocks)
+        self.assertEqual(conf().run, settings.TWISTED_DISPATCHER["RUN"])
 
 
 class LoggedTests(TestCase):
@@ -382,10 +430,10 @@ class LoggedTests(TestCase):
         def fail(event: Event) -> None:
             raise Refusal("no")
 
-        setting = {"RUN": "at-once"}
-        with handlers((fail, "joined")), self.settings(TWISTED_DISPATCHER=setting):
-            with self.assertLogs("twisted_dispatcher.django", "ERROR") as logged:
-                process_events([event("joined", 1, {"secret": "sesame"})])
+        setting = self.settings(TWISTED_DISPATCHER={"RUN": "at-once"})
+        logs = self.assertLogs("twisted_dispatcher.django", "ERROR")
+        with handlers((fail, "joined")), setting, logs as logged:
+            process_events([event("joined", 1, {"secret": "sesame"})])
 
         (line,) = logged.output
         self.assertIn("joined_1", line)
