@@ -18,7 +18,7 @@ DEMO_STORE := sqlite:///build/demo/helpdesk.db
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
 
-.PHONY: help demo test test-servers lint format types layers coverage docs changelog wheel benchmark clean
+.PHONY: help demo challenges site test test-servers lint format types layers coverage docs changelog wheel benchmark clean
 
 help: ## List what can be made.
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | while IFS="$$(printf '\t')" read -r target what; \
@@ -31,6 +31,17 @@ demo: $(VENV)/.with-cli $(DEMO_LOG) ## Feed a made-up helpdesk's log to the exam
 	@$(BIN)/twisted-dispatcher list counts --store $(DEMO_STORE)
 	@$(BIN)/twisted-dispatcher list events --store $(DEMO_STORE) --limit 3
 	@$(BIN)/twisted-dispatcher list deliveries --store $(DEMO_STORE) --limit 5
+
+challenges: $(VENV)/.with-django ## Run the example of a Django site for eleven days, in seconds.
+	@echo "==> eleven days of examples/challenges, with a daemon and a mail server"
+	@$(BIN)/python -m examples.challenges
+
+site: $(VENV)/.with-django ## Serve the example of a Django site, with its admin.
+	@echo "==> making the tables of build/challenges.db"
+	@$(BIN)/python examples/challenges/manage.py migrate --verbosity 0
+	@$(BIN)/python examples/challenges/manage.py make_up
+	@echo "==> http://127.0.0.1:8000/admin/ knows admin, whose password is admin"
+	@$(BIN)/python examples/challenges/manage.py runserver
 
 test: $(VENV)/.with-test ## Run the tests.
 	@echo "==> running the tests"

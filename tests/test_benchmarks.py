@@ -8,6 +8,7 @@ from io import StringIO
 from pathlib import Path
 from unittest.mock import patch
 
+from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.benchmarks import in_memory, many
@@ -250,10 +251,9 @@ class CommandTests(SynchronousTestCase):
 
     def command(self, *arguments: str) -> tuple[str, str]:
         """Runs the command with tiny numbers, and gives what it prints on stdout and stderr."""
-        self.patch(in_memory, "QUICK", AT_ONCE)
-        self.patch(in_memory, "SMALL", TINY)
+        tiny = evolve(in_memory.BENCHMARK, quick=in_memory.Extent(TINY, AT_ONCE))
         with redirect_stdout(StringIO()) as printed, redirect_stderr(StringIO()) as progress:
-            in_memory.main(["--quick", *arguments])
+            in_memory.main(tiny, ["--quick", *arguments])
         return printed.getvalue(), progress.getvalue()
 
     def test_one_scenario(self) -> None:

@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-from contextlib import redirect_stderr, redirect_stdout
-from io import StringIO
-from pathlib import Path
-
 from twisted.internet import defer
 from twisted.trial.unittest import TestCase
 
-from tests.benchmarks.chains import __main__ as command
+from tests.benchmark_places import OnSQLite
+from tests.benchmarks.chains.__main__ import BENCHMARK
 from tests.benchmarks.chains.filling import fill, scattered
 from tests.benchmarks.chains.goals import goals
 from tests.benchmarks.chains.ours import STEPS, Ours
 from tests.benchmarks.chains.scenarios import (
     Scale,
-    Stock,
     claimed,
     filled,
     kinds,
     looked_up,
-    run,
     superset,
 )
 from tests.benchmarks.contenders import WrongCalls
-from tests.benchmarks.durable.places import Directory
+from tests.benchmarks.on_stores.scenarios import run
 from tests.postgresql import PostgreSQL
 
 TINY = Scale(rounds=1, one=2, many=6, looks=5, stored=30)
@@ -32,20 +27,13 @@ TINY = Scale(rounds=1, one=2, many=6, looks=5, stored=30)
 WITHIN = ("steps", "runs", "finding", "due")
 
 
-class PlaceTests(TestCase):
+class PlaceTests(OnSQLite):
     """What is measured on SQLite, with tiny numbers."""
-
-    def setUp(self) -> None:
-        """Makes a directory for the files."""
-        directory = Path(self.mktemp())
-        directory.mkdir()
-        self.place = Directory(str(directory))
-        self.addCleanup(self.place.remove)
 
     async def ours(self, chains: int = 0, due: int = 0) -> Ours:
         """Gives a store with so many chains, which is closed after the test."""
         ours = await filled(self.place, chains, due)
-        self.addCleanup(lambda: defer.ensureDeferred(ours.close()))
+        self.closed_after(ours)
         return ours
 
     async def test_every_contender_is_measured(self) -> None:
@@ -53,11 +41,9 @@ class PlaceTests(TestCase):
         named = {
             (goal.scenario, name) for goal in goals() for name in (goal.over, goal.under) if name
         }
-        stock = Stock(self.place, TINY)
-        self.addCleanup(lambda: defer.ensureDeferred(stock.close()))
         for kind in kinds(TINY):
             if kind.name in WITHIN:
-                figures = await run(kind, stock)
+                figures = await run(kind, self.place, TINY)
 
                 name = figures.scenario.name
                 wanted = {who for scenario, who in named if scenario == name}
@@ -112,18 +98,11 @@ class PlaceTests(TestCase):
 
     async def test_page(self) -> None:
         """The command prints its tables, and writes the page, which names the command."""
-        self.patch(command, "QUICK", TINY)
-        page = Path(self.mktemp())
-        arguments = ["--quick", "--scenario", "due", "--store", "sqlite", "--output", str(page)]
-        options = command.parser().parse_args(arguments)
+        said = await self.said(BENCHMARK, TINY, "--scenario", "due")
 
-        with redirect_stdout(StringIO()) as printed, redirect_stderr(StringIO()) as progress:
-            await command.report(options)
-
-        self.assertIn("locking what is due", printed.getvalue())
-        self.assertIn("SQLite [1/1]", progress.getvalue())
-        text = page.read_text(encoding="utf-8")
-        self.assertIn("chains --quick --scenario due --store sqlite --output ", text)
+        self.assertIn("locking what is due", said.printed)
+        self.assertIn("SQLite [1/1]", said.progress)
+        self.assertIn("chains --quick --scenario due --store sqlite --output ", said.page)
 
     def test_scattered(self) -> None:
         """Numbers are scattered over all chains, and none comes twice in a round."""

@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 import shutil
-from argparse import Namespace
 from collections.abc import Callable
-from contextlib import redirect_stderr, redirect_stdout
-from io import StringIO
-from pathlib import Path
 from typing import cast
 
 from twisted.internet import defer
 from twisted.trial.unittest import SkipTest, SynchronousTestCase, TestCase
 
+from tests.benchmark_places import OnSQLite
 from tests.benchmarks.contenders import WrongCalls
-from tests.benchmarks.durable import __main__ as command
+from tests.benchmarks.durable.__main__ import BENCHMARK
 from tests.benchmarks.durable.goals import goals
 from tests.benchmarks.durable.keys import ascending, half_known, scattered
 from tests.benchmarks.durable.ours import Ours
-from tests.benchmarks.durable.places import Directory
 from tests.benchmarks.durable.raw import Raw, RawSQLite, insert_and_finish
-from tests.benchmarks.durable.report import figures_table
-from tests.benchmarks.durable.scenarios import Figures, Scenario, kinds, run
+from tests.benchmarks.durable.scenarios import kinds
 from tests.benchmarks.durable.settled import fill
 from tests.benchmarks.durable.speed import Scale
-from tests.benchmarks.durable.turns import Slice, rates_in_turn
+from tests.benchmarks.on_stores.report import figures_table
+from tests.benchmarks.on_stores.scenarios import Figures, Scenario, run
+from tests.benchmarks.on_stores.turns import Slice, rates_in_turn
 
 TINY = Scale(rounds=1, one=4, many=200, settled=20, waiting=20, groups=2)
 # Those that need neither other programs nor other libraries.
@@ -48,15 +45,8 @@ class ForgetfulRaw:
         """Closes nothing."""
 
 
-class PlaceTests(TestCase):
+class PlaceTests(OnSQLite):
     """What is measured on SQLite, with tiny numbers."""
-
-    def setUp(self) -> None:
-        """Makes a directory for the files."""
-        directory = Path(self.mktemp())
-        directory.mkdir()
-        self.place = Directory(str(directory))
-        self.addCleanup(self.place.remove)
 
     async def test_every_contender_is_measured(self) -> None:
         """A scenario gives each contender that a goal names a figure above zero."""
@@ -84,8 +74,7 @@ class PlaceTests(TestCase):
 
     async def test_fired_events_are_handled(self) -> None:
         """A slice of ours calls the handler once for each event."""
-        ours = await Ours.open(self.place.new_url())
-        self.addCleanup(lambda: defer.ensureDeferred(ours.close()))
+        ours = await self.opened(Ours)
 
         await ours.fire(30, 7, ascending())
 
@@ -93,8 +82,7 @@ class PlaceTests(TestCase):
 
     async def test_lost_events_are_noticed(self) -> None:
         """A slice of ours whose events are known already, so that nobody handles them, fails."""
-        ours = await Ours.open(self.place.new_url())
-        self.addCleanup(lambda: defer.ensureDeferred(ours.close()))
+        ours = await self.opened(Ours)
         await ours.fire(1, 1, lambda: "known")
 
         firing = defer.ensureDeferred(ours.fire(1, 1, lambda: "known"))
@@ -103,8 +91,7 @@ class PlaceTests(TestCase):
 
     async def test_filled_store_has_nothing_open(self) -> None:
         """A store is filled with events that are settled."""
-        ours = await Ours.open(self.place.new_url())
-        self.addCleanup(lambda: defer.ensureDeferred(ours.close()))
+        ours = await self.opened(Ours)
 
         await fill(ours.store, 1500, scattered())
 
@@ -122,18 +109,11 @@ class PlaceTests(TestCase):
 
     async def test_page(self) -> None:
         """The command prints its tables, and writes the page, which names the command."""
-        self.patch(command, "QUICK", TINY)
-        page = Path(self.mktemp())
-        arguments = ["--quick", "--scenario", "one", "--store", "sqlite", "--output", str(page)]
-        options: Namespace = command.parser().parse_args(arguments)
+        said = await self.said(BENCHMARK, TINY, "--scenario", "one")
 
-        with redirect_stdout(StringIO()) as printed, redirect_stderr(StringIO()) as progress:
-            await command.report(options)
-
-        self.assertIn("1 caller / raw, SQLite", printed.getvalue())
-        self.assertIn("SQLite [1/1]", progress.getvalue())
-        text = page.read_text(encoding="utf-8")
-        self.assertIn("durable --quick --scenario one --store sqlite --output ", text)
+        self.assertIn("1 caller / raw, SQLite", said.printed)
+        self.assertIn("SQLite [1/1]", said.progress)
+        self.assertIn("durable --quick --scenario one --store sqlite --output ", said.page)
 
 
 class RawTests(SynchronousTestCase):

@@ -12,6 +12,7 @@ from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import TestCase
 from zope.component import globalregistry
 
+from tests.documents.apart import run_apart, settings_of
 from tests.documents.blocks import PROMPT, blocks_of
 from tests.documents.console import COMMAND
 from tests.documents.running import Report, run_document
@@ -23,6 +24,7 @@ DOCUMENTS = [
     CHECKOUT / "CONTRIBUTING.md",
     *sorted((CHECKOUT / "docs").rglob("*.rst")),
     *sorted((CHECKOUT / "docs").rglob("*.md")),
+    *sorted((CHECKOUT / "examples").rglob("*.md")),
 ]
 
 
@@ -43,7 +45,7 @@ class DocumentTests(TestCase):
 
     def check(self, document: Path) -> Deferred[None]:
         """Run the document in a thread, where it may block, as its reader's own program would."""
-        running = deferToThread(run_document, document, CHECKOUT, self.directory)
+        running = deferToThread(run_where_it_belongs, document, self.directory)
         return running.addCallback(self._compare, document)
 
     def _compare(self, report: Report, document: Path) -> None:
@@ -64,6 +66,14 @@ class DocumentTests(TestCase):
 
         self.assertIn("python", languages)
         self.assertIn("console", languages)
+
+
+def run_where_it_belongs(document: Path, directory: Path) -> Report:
+    """Run a document in this process, or in one of its own if it says that it needs Django."""
+    settings = settings_of(document)
+    if settings is None:
+        return run_document(document, CHECKOUT, directory)
+    return run_apart(document, CHECKOUT, directory, settings)
 
 
 def _test_of(document: Path) -> Callable[[DocumentTests], Deferred[None]]:

@@ -9,7 +9,7 @@ is never one of these: it is a result, kept in the `HandlerOutcome`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from twisted.internet import defer
@@ -932,6 +932,30 @@ class StoreWithoutSweeps(SourceError, TypeError):
         )
 
 
+class UnknownGeneratorSource(DispatcherError, KeyError):
+    """A generator names a source that nobody has registered."""
+
+    def __init__(self, source: str, known: Iterable[str]) -> None:
+        self.source = source
+        super().__init__(
+            f"no source is registered as {source!r}; there are: "
+            f"{', '.join(sorted(known)) or 'none'}. Add it to Generator.SOURCES, or change the "
+            "generator"
+        )
+
+
+class UnknownOperator(DispatcherError, KeyError):
+    """A condition compares by something that is no operator."""
+
+    def __init__(self, operator: str, known: Iterable[str]) -> None:
+        self.operator = operator
+        super().__init__(f"{operator!r} compares nothing; there are: {', '.join(known)}")
+
+
+class InvalidGenerator(SourceError, ValueError, TypeError):
+    """A generator of events, or one of its candidates, is not what it should be."""
+
+
 # Django
 
 
@@ -945,4 +969,142 @@ class ObjectGone(DispatcherError, LookupError):
         super().__init__(
             f"the {model} with the primary key {pk!r} is not in the database {database!r} any "
             "more: let the handler expect that, or put what it needs into the context"
+        )
+
+
+class HandlerWaits(DispatcherError, TypeError):
+    """A handler that is called at once waits for something, which nobody would bring about."""
+
+    def __init__(self, handler: str) -> None:
+        self.handler = handler
+        super().__init__(
+            f"{handler} waits, and while events are handled at once no reactor runs in this "
+            "thread: register it as an async def by register_group_handler, or test it with "
+            "RUN = 'here'"
+        )
+
+
+class EndlessEvents(DispatcherError, RecursionError):
+    """The handlers of an event have recorded others, whose handlers have, and so on."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        super().__init__(
+            f"more than {count} events have followed from what was recorded at once: see whether "
+            "a handler saves what its own event was made from, under a new key each time"
+        )
+
+
+class HandlersFailed(DispatcherError, AssertionError):
+    """
+    Handlers have failed in a test, and the test has not looked at that.
+
+    :ivar failed: what each of them came to.
+    """
+
+    def __init__(self, failed: Sequence[Any]) -> None:
+        self.failed = tuple(failed)
+        listed = "".join(
+            f"\n- {each.handler} for the event {each.event.key}: {each.error!r}"
+            for each in self.failed
+        )
+        super().__init__(
+            f"{len(self.failed)} handlers have failed, which no save() shows:{listed}\n"
+            "where a test expects that, let it call take_failures()"
+        )
+
+
+class ChainInTransaction(DispatcherError, RuntimeError):
+    """A chain was asked for within a transaction, which it has no part in."""
+
+    def __init__(self, chain_type: str) -> None:
+        self.chain_type = chain_type
+        super().__init__(
+            f"chains of type {chain_type!r} are found and moved for good, whatever becomes of "
+            "the transaction that is open here: do it outside, as with transaction.on_commit(); "
+            "in tests, in a TransactionTestCase"
+        )
+
+
+# Settings, services, and the bridge for synchronous programs
+
+
+class InvalidSettings(DispatcherError, ValueError, TypeError):
+    """Settings have faults; nothing was made of them."""
+
+    def __init__(self, faults: Iterable[str]) -> None:
+        self.faults = tuple(faults)
+        listed = "".join(f"\n- {fault}" for fault in self.faults)
+        super().__init__(f"mend the settings, nothing was made of them:{listed}")
+
+
+class CallTimeout(DispatcherError, TimeoutError):
+    """
+    A call into the reactor's thread has not ended within its time limit, and was cancelled.
+
+    :ivar begun: whether the function was called at all; if not, it never will be.
+    """
+
+    def __init__(self, seconds: float, function: str, begun: bool) -> None:
+        self.seconds = seconds
+        self.function = function
+        self.begun = begun
+        what = (
+            "did not end within its time limit, and was cancelled: give it more time with timeout="
+            if begun
+            else "was not begun within its time limit, and will not be: something keeps the "
+            "reactor's thread busy, such as a handler that blocks there; have it run in a thread"
+        )
+        super().__init__(f"{function} ({seconds:g} seconds) {what}")
+
+
+class ForkedProcess(DispatcherError, RuntimeError):
+    """This process was forked from one whose reactor's thread has not come along."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "this process was forked from one in which a reactor was there already, and a "
+            "reactor does not outlive a fork: call connect() for the first time after the fork, "
+            "or start the process afresh (multiprocessing: the methods 'spawn' or 'forkserver')"
+        )
+
+
+class InReactorThread(DispatcherError, RuntimeError):
+    """A blocking call was made in the reactor's own thread, which would wait for itself."""
+
+    def __init__(self, function: str) -> None:
+        self.function = function
+        super().__init__(
+            f"{function} would wait in the reactor's thread for that very thread: call the "
+            "dispatcher itself here and wait for its Deferred, or do this in another thread, as "
+            "handlers with runner='thread' are"
+        )
+
+
+class ConnectionClosed(DispatcherError, RuntimeError):
+    """A connection was used after it had been closed, or the reactor's thread has ended."""
+
+    def __init__(self, function: str) -> None:
+        self.function = function
+        super().__init__(
+            f"{function} cannot be called: the connection is closed, or the program ends. What "
+            "was accepted goes on with the next worker; connect() again for more"
+        )
+
+
+class ServiceStopped(DispatcherError, RuntimeError):
+    """A service was started that had been stopped, and has closed its store."""
+
+    def __init__(self) -> None:
+        super().__init__("the service was stopped and its store is closed: make a new one")
+
+
+class NeedsStore(DispatcherError, TypeError):
+    """Something was asked of a dispatcher in memory that only one with a store can do."""
+
+    def __init__(self, function: str) -> None:
+        self.function = function
+        super().__init__(
+            f"{function} is of no use in memory, where nothing is kept: name a store, for example "
+            "connect('sqlite:///events.db')"
         )

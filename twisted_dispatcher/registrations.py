@@ -260,15 +260,25 @@ class Registrations:
         self, handler_ids: Iterable[int], registrations: Iterable[Registration]
     ) -> Deferred[list[int]]:
         """Swap registrations for others, all or nothing; see `IEventDispatcher`."""
-        place = caller_place(1)
+        try:
+            return fired(self.replace_for(caller_place(1), handler_ids, registrations))
+        except UnknownHandler:
+            return fail()
+
+    def replace_for(
+        self, place: Place, handler_ids: Iterable[int], registrations: Iterable[Registration]
+    ) -> list[int]:
+        """
+        Do as `replace_event_handlers` does for somebody who is not the caller, and give the ids.
+
+        :param place: the file and the line where the registrations stand.
+        :raises UnknownHandler: then nothing has changed.
+        """
         handlers = [
             self._make_registration(place, *args, **kwargs) for args, kwargs in registrations
         ]
-        try:
-            self._enter(tuple(handler_ids), handlers)
-        except UnknownHandler:
-            return fail()
-        return fired([handler.id for handler in handlers])
+        self._enter(tuple(handler_ids), handlers)
+        return [handler.id for handler in handlers]
 
     def _enter(self, old: Collection[int], new: Sequence[Handler]) -> None:
         """Register handlers in the place of others, all or nothing."""

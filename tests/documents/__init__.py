@@ -12,4 +12,7 @@ in Markdown and ``.. like: this`` in reStructuredText:
 
 - ``file: NAME`` saves the block under that name for the commands that follow;
 - ``exit status: N`` says that the commands of a console block fail, and how.
+
+One is understood anywhere: ``django: SETTINGS`` has the whole document run in a process of its
+own, where Django is set up with these settings (`apart`).
 """

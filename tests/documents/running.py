@@ -73,10 +73,13 @@ class _Reading:
         self.saved[name] = block.line
 
     def complaints_at_the_end(self) -> Iterator[str]:
-        """Complain of files that were shown and saved, and then used by no command."""
+        """Complain of files that were shown and saved, and whose program no command runs.
+
+        A file in a directory is used where the directory is named, as a package is.
+        """
         typed = " ".join(command.text for command in self.commands)
         for name, line in self.saved.items():
-            if Path(name).stem not in typed:
+            if not any(Path(part).stem in typed for part in Path(name).parts):
                 yield f"{self.document}:{line}: no command below uses the file {name!r}"
 
     def _parse(self, block: Block) -> Iterator[str]:

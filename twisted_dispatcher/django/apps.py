@@ -14,7 +14,11 @@ class DispatcherConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Let models stand in the contexts of events."""
+        """Let models stand in contexts, settings be checked, and events be heard of."""
+        from twisted_dispatcher.django.checks import register_checks
         from twisted_dispatcher.django.references import register
+        from twisted_dispatcher.django.running import begin
 
         register()
+        begin()
+        register_checks()

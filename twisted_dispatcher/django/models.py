@@ -16,6 +16,25 @@ from typing import Any
 from django.db import connections, models
 
 from twisted_dispatcher.django.conf import conf
+from twisted_dispatcher.django.generators import Condition, Generator
+
+__all__ = [
+    "Chain",
+    "ChainHistory",
+    "ChainPair",
+    "ChainSignal",
+    "Condition",
+    "DeadLetter",
+    "Delivery",
+    "Event",
+    "Generator",
+    "Instance",
+    "LaneEvent",
+    "OpenEvent",
+    "Session",
+    "UnplannedEvent",
+    "Worker",
+]
 
 # Rows are read and written by the store; nobody is to add, change or delete them by hand.
 _PERMISSIONS = ("view",)
@@ -97,10 +116,22 @@ class Delivery(models.Model):
     class Meta:
         db_table = "twisted_dispatcher_delivery"
         default_permissions = _PERMISSIONS
+        permissions = [
+            ("replay_delivery", "Can have a delivery run again"),
+            ("skip_delivery", "Can give up a delivery"),
+        ]
         verbose_name_plural = "deliveries"
 
     def __str__(self) -> str:
         return f"delivery {self.pk} to {self.handler}"
+
+
+class DeadLetter(Delivery):
+    """A delivery that is dead, as the admin lists it."""
+
+    class Meta:
+        proxy = True
+        default_permissions = ()
 
 
 class Worker(models.Model):

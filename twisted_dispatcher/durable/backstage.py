@@ -82,6 +82,10 @@ class Backstage:
         new = NewEvent(key, body, plan.details, plan.lane, due, plan.deliveries)
         return PlannedEvent(event, plan, new)
 
+    def plan(self, details: Mapping[str, Any]) -> Plan:
+        """Find out to whom an event with some details goes, without storing anything."""
+        return self._planner.plan(details)
+
     def set_out(self, accepted: Accepted, planned: PlannedEvent) -> None:
         """Run what of a stored event is to be run here, in memory too."""
         self._departures.set_out(planned.event, planned.plan, planned.new.due, accepted)
@@ -119,6 +123,14 @@ class Backstage:
     def run(self, claims: Iterable[Claim]) -> None:
         """Run deliveries that the store has given to `acceptor`."""
         self._worker.run(claims)
+
+    def wake(self) -> None:
+        """Look at once for what others have stored."""
+        self._worker.look()
+
+    async def is_idle(self, until: float) -> bool:
+        """Tell whether nothing runs here, and nothing that can is due before a time."""
+        return await self._worker.is_idle(until)
 
     def at_each_beat(self, chore: Chore) -> None:
         """Have something done by the worker each time that it renews its lease; it is short."""

@@ -198,6 +198,13 @@ class DeliveryWorker:
         self._looking = True
         Deferred.fromCoroutine(self._look()).addErrback(self._look_failed)
 
+    async def is_idle(self, until: float) -> bool:
+        """Tell whether nothing runs here, and nothing that can is due before a time."""
+        if len(self._runner) or self._looking:
+            return False
+        due = await self._store.next_due(self.who, self._clock().seconds())
+        return not len(self._runner) and (due is None or due > until)
+
     async def _look(self) -> None:
         more = True
         while more and self._runner.accepting:

@@ -20,8 +20,10 @@ from twisted_dispatcher.sources.news import NewEvents
 from twisted_dispatcher.sources.processing import process
 from twisted_dispatcher.sources.reading import Items
 from twisted_dispatcher.sources.registered import Senders, Source
-from twisted_dispatcher.sources.reports import SourceReport
+from twisted_dispatcher.sources.reports import SourceReport, SweepReport
+from twisted_dispatcher.sources.routes import routes
 from twisted_dispatcher.sources.streams import Pace
+from twisted_dispatcher.sources.sweeping import Progress, Sweeping
 
 _PHASE: Final = "during"
 
@@ -152,5 +154,42 @@ class EventSources:
             can be recorded. Cancelling it ends the stream; what is recorded goes on.
         :raises InvalidSource, InvalidOptions: at once.
         """
-        pace = Pace(window, timeout)
+        pace = Pace(window, timeout, waits_for_known=True)
         return Deferred.fromCoroutine(process(self.dispatcher, events, pace, SourceReport()))
+
+    def sweep(
+        self,
+        sender: Hashable = None,
+        objects: Items | Callable[[], Any] | None = None,
+        progress: Progress | None = None,
+        *,
+        name: str | None = None,
+        resume: bool = False,
+        wait: bool = True,
+        window: int = 100,
+        timeout: float | None = 60.0,
+    ) -> Deferred[SweepReport]:
+        """
+        Run the sources on all their objects, and have what is new handled.
+
+        Objects are taken one by one, so that it does not matter how many there are. Where a sweep
+        stands is kept in the store; one that was stopped, or killed, can be resumed there.
+
+        :param sender: whose objects, by itself or by its name; by default those of all senders.
+        :param objects: only these objects of the sender, or a function that gives them.
+        :param progress: called with the report now and then, and when the objects of a sender are
+            through. What it raises ends the sweep.
+        :param name: under which name it is kept where the sweep stands. By default under that of
+            the sender; not at all where only some objects are swept.
+        :param resume: whether to go on where the last sweep of that name was stopped, if it was.
+        :param wait: whether to wait until what is new has been handled; else until it is recorded.
+        :param window: how many new events may be under way at once.
+        :param timeout: so many seconds an event can hold up the sweep; it goes on by itself then.
+        :return: a Deferred that fires with the report, as that of `process_events` does, and fails
+            as that does. Cancelling it stops the sweep; it fails then when its place is kept.
+        :raises UnknownSender, InvalidSource, InvalidOptions, StoreWithoutSweeps: at once.
+        """
+        pace = Pace(window, timeout, waits=wait)
+        store = self.dispatcher.backstage.store
+        ways = routes(self.senders, store, sender, objects, name, resume)
+        return Sweeping(self.dispatcher, pace, progress).start(ways)

@@ -21,7 +21,7 @@ async def process(
     Where this is cancelled, or fails, the generator that gives the events is closed, and what is
     recorded goes on.
     """
-    stream = Stream(dispatcher, report, pace, waits_for_known=True)
+    stream = Stream(dispatcher, report, pace)
     reading = _reading_of(dispatcher, events)
     reading.before_waiting = stream.flush
     try:

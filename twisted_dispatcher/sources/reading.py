@@ -75,12 +75,7 @@ class Reading:
     async def _next_later(self) -> Any:
         coming = Deferred.fromCoroutine(self._following())
         if not coming.called:
-            try:
-                await self.before_waiting()
-            except BaseException:
-                coming.addErrback(lambda _: None)
-                coming.cancel()
-                raise
+            await _prepare(self.before_waiting, coming)
         return await coming
 
     async def _following(self) -> Any:
@@ -109,3 +104,40 @@ class Reading:
                 await self._waiting.aclose()
         except Exception as error:
             raise SourceBroke(self.name, error) from error
+
+
+async def reading_of(
+    give: Callable[[], Any], name: str, before_waiting: Callable[[], Awaitable[object]]
+) -> Reading:
+    """
+    Read what a function gives: an iterable, or a Deferred or coroutine of one.
+
+    :raises SourceBroke: when the function raises.
+    :raises InvalidSource: when it gives nothing to iterate over.
+    """
+    try:
+        given = give()
+    except Exception as error:
+        raise SourceBroke(name, error) from error
+    if inspect.iscoroutine(given):
+        given = Deferred.fromCoroutine(given)
+    if isinstance(given, Deferred):
+        if not given.called:
+            await _prepare(before_waiting, given)
+        try:
+            given = await given
+        except CancelledError:
+            raise
+        except Exception as error:
+            raise SourceBroke(name, error) from error
+    return Reading(given, name, before_waiting)
+
+
+async def _prepare(before_waiting: Callable[[], Awaitable[object]], coming: Deferred[Any]) -> None:
+    """Do what is to be done before a wait; where it fails, nobody waits."""
+    try:
+        await before_waiting()
+    except BaseException:
+        coming.addErrback(lambda _: None)
+        coming.cancel()
+        raise

@@ -8,7 +8,7 @@ import attrs
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from twisted_dispatcher.errors import KeyCollision, SourceBroke
+from twisted_dispatcher.errors import InvalidSource, KeyCollision, SourceBroke
 
 # So many problems are kept and logged one by one; the others are counted.
 MOST_TOLD: Final = 100
@@ -43,7 +43,7 @@ class SourceReport:
     :ivar unfinished: how many go on, and were not waited for to the end.
     :ivar refused: how many declared no event, or one that cannot be written down.
     :ivar collisions: how many had a key that an event of another group has.
-    :ivar broken: how often a source has raised.
+    :ivar broken: how often a source has raised, or has given nothing to iterate over.
     :ivar problems: the first `MOST_TOLD` of what was refused, collided or broke.
     """
 
@@ -81,7 +81,7 @@ class SourceReport:
         error = failure.value
         if isinstance(error, KeyCollision):
             self.collisions += 1
-        elif isinstance(error, SourceBroke):
+        elif isinstance(error, (SourceBroke, InvalidSource)):
             self.broken += 1
         else:
             self.refused += 1
@@ -94,7 +94,7 @@ class SourceReport:
 
     @staticmethod
     def _tell(source: str, key: str | None, failure: Failure) -> None:
-        if isinstance(failure.value, SourceBroke):
+        if isinstance(failure.value, (SourceBroke, InvalidSource)):
             _log.failure("{source} broke; the rest goes on", failure, source=source)
         else:
             _log.failure(
@@ -103,3 +103,20 @@ class SourceReport:
                 source=source,
                 key=key or "without a key",
             )
+
+
+@attrs.define
+class SweepReport(SourceReport):
+    """
+    What became of a sweep, beside what became of the events.
+
+    :ivar objects: how many objects its sources were run on.
+    :ivar sender: the sender whose objects are being gone through.
+    :ivar seen: how many of these were gone through, also before the sweep was resumed.
+    :ivar total: how many there are, where that is known.
+    """
+
+    objects: int = 0
+    sender: str = ""
+    seen: int = 0
+    total: int | None = None

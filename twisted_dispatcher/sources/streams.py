@@ -35,10 +35,15 @@ class Pace:
     :ivar window: how many events may be under way at once. With 1, an event is handled before the
         next one is made.
     :ivar timeout: so many seconds an event can hold up the stream; None is without a limit.
+    :ivar waits: whether what is new is waited for; else it is recorded, and goes on.
+    :ivar waits_for_known: whether what was recorded before, and has not come to its end, is waited
+        for as well.
     """
 
     window: int
     timeout: float | None
+    waits: bool = True
+    waits_for_known: bool = False
 
     def __attrs_post_init__(self) -> None:
         if type(self.window) is not int or self.window < 1:
@@ -58,18 +63,13 @@ class Stream:
         dispatcher: DurableDispatcher,
         report: SourceReport,
         pace: Pace,
-        *,
-        waits_for_known: bool,
     ) -> None:
-        """
-        :param waits_for_known: whether events that were recorded before are waited for as well, if
-            they have not come to their end. Within a handler none is: it might be the one that is
-            being handled, or one that waits for this.
-        """
         self._backstage = dispatcher.backstage
         self._recorder = Recorder(dispatcher, report)
         self._window = Window(pace.window, pace.timeout, self._backstage.clock, report)
-        self._waits_for_known = waits_for_known and not _in_handler()
+        self._waits = pace.waits
+        # A known event might be the one that is being handled, or one that waits for this.
+        self._waits_for_known = pace.waits_for_known and not _in_handler()
         self._offers: list[Offer] = []
         self._turn_ends = time.perf_counter() + TURN
         self.on_recorded: Callable[[], object] = lambda: None
@@ -109,7 +109,9 @@ class Stream:
     def _admit(self, recorded: Recorded | None) -> None:
         if recorded is None or recorded.event_id in self._window:
             return
-        if recorded.result is not None:
+        if recorded.result is not None and not self._waits:
+            recorded.result.addErrback(lambda _: None)
+        elif recorded.result is not None:
             self._window.admit(recorded.event_id, recorded.result)
         elif self._waits_for_known and not recorded.settled:
             self._window.admit(recorded.event_id, self._backstage.end_of(recorded.event_id))

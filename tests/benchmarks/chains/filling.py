@@ -16,7 +16,7 @@ from typing import Any
 from twisted.internet.defer import gatherResults
 
 from tests.benchmarks.chains.ours import CHAIN_TYPE, Ours
-from tests.benchmarks.durable.places import SQLITE
+from tests.benchmarks.on_stores.places import SQLITE
 from twisted_dispatcher.chainrecords import NewChain, pair_hashes
 from twisted_dispatcher.chains import NEW
 from twisted_dispatcher.stores.urls import scheme_of, sqlite_path

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from tests.benchmarks.durable.goals import TITLES, at_least, scenario_of
-from tests.benchmarks.durable.places import STORES
 from tests.benchmarks.goals import Goal
+from tests.benchmarks.on_stores.goals import at_least, at_most
+from tests.benchmarks.on_stores.places import STORES
 
 
 def goals() -> list[Goal]:
@@ -34,11 +34,5 @@ FINDING = ("exact", "selective", "hot")
 
 def slower(what: str, name: str, prefix: str, store: str) -> Goal:
     """Wants a full store to be hardly slower than one with few chains."""
-    return Goal(
-        f"{what}, among few / very many, {TITLES[store]}",
-        scenario_of(name, store),
-        f"{prefix}few",
-        f"{prefix}very many",
-        1.5,
-        3,
-    )
+    pair = (f"{prefix}few", f"{prefix}very many")
+    return at_most(f"{what}, among few / very many", name, store, pair, (1.5, 3))

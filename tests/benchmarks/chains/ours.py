@@ -6,10 +6,9 @@ from itertools import count
 from os import urandom
 from typing import Any
 
-from twisted.internet.defer import Deferred, gatherResults
-
 from tests.benchmarks.contenders import WrongCalls
-from twisted_dispatcher import DurableDispatcher, open_store
+from tests.benchmarks.on_stores.callers import Do, shared
+from tests.benchmarks.on_stores.opened import OnStore
 from twisted_dispatcher.chains import NEW, Chain, ChainDispatcher, Transition
 from twisted_dispatcher.interfaces import IStore
 
@@ -52,7 +51,7 @@ CONFIGS = {
 }
 
 
-class Ours:
+class Ours(OnStore):
     """
     The chains of three steps in one store.
 
@@ -60,24 +59,10 @@ class Ours:
     """
 
     def __init__(self, store: IStore) -> None:
-        self.store = store
+        super().__init__(store)
         self.called = 0
-        self.dispatcher = DurableDispatcher(store, ())
         self.chains = ChainDispatcher(CHAIN_TYPE, CONFIGS, dispatcher=self.dispatcher)
         self._number, self._run = count(), urandom(6).hex()
-
-    @classmethod
-    async def open(cls, url: str) -> Ours:
-        """Opens a store, and starts a dispatcher on it."""
-        ours = cls(open_store(url))
-        ours.dispatcher.start()
-        await ours.dispatcher.when_ready()
-        return ours
-
-    async def close(self) -> None:
-        """Stops, and closes the store."""
-        await self.dispatcher.stop()
-        await self.store.close()
 
     def _call(self, transition: Any) -> None:
         self.called += 1
@@ -105,16 +90,8 @@ class Ours:
 
         await self._driven(drive, chains, callers)
 
-    async def _driven(self, drive: Any, chains: int, callers: int) -> None:
-        before, left = self.called, chains
-
-        async def caller() -> None:
-            nonlocal left
-            while left > 0:
-                left -= 1
-                await drive()
-
-        everybody = [Deferred.fromCoroutine(caller()) for _ in range(min(callers, chains))]
-        await gatherResults(everybody, consumeErrors=True)
+    async def _driven(self, drive: Do, chains: int, callers: int) -> None:
+        before = self.called
+        await shared(chains, [drive] * min(callers, chains))
         if self.called - before != STEPS * chains:
             raise WrongCalls(f"{self.called - before} steps of {chains} chains were taken")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from importlib.util import find_spec
 from itertools import islice
@@ -15,12 +15,11 @@ from attrs import frozen
 from tests.benchmarks.chains.filling import SHOP, fill, name_of, scattered, selective
 from tests.benchmarks.chains.ours import CHAIN_TYPE, STEPS, Ours
 from tests.benchmarks.contenders import INSTALL, MissingPeer, WrongCalls
-from tests.benchmarks.durable.children import answer_of
-from tests.benchmarks.durable.goals import scenario_of
-from tests.benchmarks.durable.places import Place
-from tests.benchmarks.durable.scenarios import Figures, Scenario
-from tests.benchmarks.durable.turns import Rates, Slice, rate_of, rates_in_turn
-from tests.benchmarks.timing import Progress, nobody
+from tests.benchmarks.on_stores.children import answer_of
+from tests.benchmarks.on_stores.places import Place
+from tests.benchmarks.on_stores.scenarios import Kind
+from tests.benchmarks.on_stores.turns import Rates, Slice, rate_of, rates_in_turn
+from tests.benchmarks.timing import Progress
 
 FEW = 1000
 BATCH = 100
@@ -44,48 +43,7 @@ class Scale:
     stored: int
 
 
-class Stock:
-    """
-    A place, and stores with few and with very many chains, which are filled once.
-
-    As many chains as there are in the small one are due in each.
-    """
-
-    def __init__(self, place: Place, scale: Scale) -> None:
-        self.place = place
-        self.scale = scale
-        self._filled: dict[int, Ours] = {}
-
-    async def ours(self, chains: int) -> Ours:
-        """Gives the store with so many chains."""
-        if chains not in self._filled:
-            self._filled[chains] = await filled(self.place, chains, min(chains, FEW))
-        return self._filled[chains]
-
-    async def sizes(self) -> list[tuple[Ours, int, str]]:
-        """Gives both stores, with the numbers of their chains and a word for these."""
-        return [
-            (await self.ours(chains), chains, label)
-            for chains, label in ((FEW, "few"), (self.scale.stored, "very many"))
-        ]
-
-    async def close(self) -> None:
-        """Closes the stores."""
-        for each in self._filled.values():
-            await each.close()
-
-
-@frozen
-class Kind:
-    """A scenario, on whatever store."""
-
-    name: str
-    title: str
-    unit: str
-    measure: Callable[[Stock, Progress], Awaitable[Rates]]
-
-
-def kinds(scale: Scale) -> list[Kind]:
+def kinds(scale: Scale) -> list[Kind[Scale]]:
     """Gives all scenarios, in the order of the report."""
     full = f"among {FEW:,} chains and among {scale.stored:,}"
     return [
@@ -97,27 +55,16 @@ def kinds(scale: Scale) -> list[Kind]:
     ]
 
 
-async def run(kind: Kind, stock: Stock, progress: Progress = nobody) -> Figures:
-    """Measures a scenario on one kind of store, or says why that is not possible."""
-    place = stock.place
-    title = f"{kind.title}: {place.title}"
-    scenario = Scenario(scenario_of(kind.name, place.store), title, kind.unit, True)
-    try:
-        return Figures(scenario, await kind.measure(stock, progress), [])
-    except MissingPeer as error:
-        return Figures(scenario, {}, [str(error)])
-
-
-async def steps(stock: Stock, progress: Progress) -> Rates:
+async def steps(place: Place, scale: Scale, progress: Progress) -> Rates:
     """Measures steps that are locked and stored each for itself."""
-    ours = await Ours.open(stock.place.new_url())
-    return await by_callers(ours, ours.step, stock.scale, progress)
+    ours = await Ours.open(place.new_url())
+    return await by_callers(ours, ours.step, scale, progress)
 
 
-async def runs(stock: Stock, progress: Progress) -> Rates:
+async def runs(place: Place, scale: Scale, progress: Progress) -> Rates:
     """Measures steps that are taken while one lock is held."""
-    ours = await Ours.open(stock.place.new_url())
-    return await by_callers(ours, ours.run, stock.scale, progress)
+    ours = await Ours.open(place.new_url())
+    return await by_callers(ours, ours.run, scale, progress)
 
 
 async def by_callers(
@@ -137,21 +84,45 @@ async def by_callers(
 
 
 async def filled(place: Place, chains: int, due: int = 0) -> Ours:
-    """Gives a store with so many chains."""
+    """Gives a store with so many chains; a place fills one of each size."""
+    label = f"{chains} chains"
+    if label in place.kept:
+        return await Ours.open(place.kept[label])
     url = place.new_url()
     ours = await Ours.open(url)
     await fill(ours, url, chains, time.time(), due)
+    place.kept[label] = url
     return ours
 
 
-async def finding(stock: Stock, progress: Progress) -> Rates:
+async def sizes(place: Place, scale: Scale) -> list[tuple[Ours, int, str]]:
+    """Gives stores with few and with very many chains, their numbers and words for these.
+
+    As many chains as there are in the small one are due in each.
+    """
+    return [
+        (await filled(place, chains, min(chains, FEW)), chains, label)
+        for chains, label in ((FEW, "few"), (scale.stored, "very many"))
+    ]
+
+
+async def closed(stores: Sequence[tuple[Ours, int, str]]) -> None:
+    """Closes the stores of all sizes."""
+    for ours, _, _ in stores:
+        await ours.close()
+
+
+async def finding(place: Place, scale: Scale, progress: Progress) -> Rates:
     """Measures finding one chain after another, in a small store and in a full one."""
-    slices, looks = [], stock.scale.looks
-    for ours, chains, label in await stock.sizes():
+    slices, looks = [], scale.looks
+    stores = await sizes(place, scale)
+    for ours, chains, label in stores:
         for how, look in (("exact", exact), ("selective", superset), ("hot", hot)):
             work = partial(looked_up, ours, look, chains, looks)
             slices.append(Slice(f"{how}, {label}", looks, work))
-    return await rates_in_turn(slices, stock.scale.rounds, progress)
+    rates = await rates_in_turn(slices, scale.rounds, progress)
+    await closed(stores)
+    return rates
 
 
 def exact(number: int) -> list[tuple[str, str]]:
@@ -182,14 +153,16 @@ async def looked_up(
             raise WrongCalls(f"chain {chain.id} was found for number {number}")
 
 
-async def due(stock: Stock, progress: Progress) -> Rates:
+async def due(place: Place, scale: Scale, progress: Progress) -> Rates:
     """Measures locking due chains for the schedule, in a small store and in a full one."""
-    looks = stock.scale.looks
+    looks = scale.looks
+    stores = await sizes(place, scale)
     slices = [
-        Slice(f"among {label}", looks, partial(claimed, ours, looks))
-        for ours, _, label in await stock.sizes()
+        Slice(f"among {label}", looks, partial(claimed, ours, looks)) for ours, _, label in stores
     ]
-    return await rates_in_turn(slices, stock.scale.rounds, progress)
+    rates = await rates_in_turn(slices, scale.rounds, progress)
+    await closed(stores)
+    return rates
 
 
 async def claimed(ours: Ours, chains: int) -> None:
@@ -205,11 +178,10 @@ async def claimed(ours: Ours, chains: int) -> None:
             raise WrongCalls(f"{len(locked)} chains were locked of {wanted}")
 
 
-async def peers(stock: Stock, progress: Progress) -> Rates:
+async def peers(place: Place, scale: Scale, progress: Progress) -> Rates:
     """Measures ours, then DBOS in a program of its own, round after round."""
     if find_spec("dbos") is None:
         raise MissingPeer(f"dbos is not installed: {INSTALL}")
-    place, scale = stock.place, stock.scale
     ours = await Ours.open(place.new_url())
     slices = [
         Slice("ours, 1", scale.one, partial(ours.run, scale.one, 1)),
@@ -221,7 +193,7 @@ async def peers(stock: Stock, progress: Progress) -> Rates:
         for each in slices:
             rates[each.name].append(await rate_of(each))
         few = max(1, scale.one // 4)
-        answer = await answer_of("peers.with_dbos", place.new_url(), few, STEPS)
+        answer = await answer_of("durable.peers.with_dbos", place.new_url(), few, STEPS)
         for name, rate in answer.items():
             rates[name].append(rate)
         progress((number + 1) / rounds)

@@ -1,130 +1,52 @@
-"""The command C{python -m tests.benchmarks.durable}: measures, and prints ratios and goals.
-
-Its exit status says only whether all contenders did their work: a figure is never an error.
-"""
+"""The command C{python -m tests.benchmarks.durable}: durable dispatch."""
 
 from __future__ import annotations
 
 import sys
-from argparse import ArgumentParser, Namespace
-from collections.abc import Sequence
-from pathlib import Path
-from time import monotonic
-from typing import Any
+from functools import partial
 
 from attrs import evolve
-from twisted.internet.defer import ensureDeferred
-from twisted.internet.task import react
 
-from tests.benchmarks.contenders import MissingPeer
+from tests.benchmarks.command import Benchmark
 from tests.benchmarks.durable.goals import goals
-from tests.benchmarks.durable.places import STORES, Place, place_of
-from tests.benchmarks.durable.report import ABOUT, PACKAGES, figures_table
-from tests.benchmarks.durable.scenarios import Figures, kinds, run
+from tests.benchmarks.durable.scenarios import kinds
 from tests.benchmarks.durable.speed import Scale
-from tests.benchmarks.report import as_page, as_text, goals_table, summary
-from tests.benchmarks.timing import Progress
+from tests.benchmarks.on_stores.command import main
+from tests.benchmarks.on_stores.places import STORES
+from tests.benchmarks.on_stores.scenarios import Kind
+from tests.benchmarks.report import About
 
-THOROUGH = Scale(rounds=9, one=1000, many=10_000, settled=100_000, waiting=100_000, groups=200)
-QUICK = Scale(rounds=3, one=200, many=2000, settled=10_000, waiting=10_000, groups=20)
-MILLION = 1_000_000
-
-
-def main(arguments: Sequence[str]) -> None:
-    """Measures what the arguments ask for, prints it, and writes the page if one is wanted."""
-    options = parser().parse_args(arguments)
-    react(lambda reactor: ensureDeferred(report(options)))
-
-
-def parser() -> ArgumentParser:
-    """Gives the options of the command."""
-    names = [kind.name for kind in kinds(QUICK)]
-    options = ArgumentParser(prog="python -m tests.benchmarks.durable", description=__doc__)
-    options.add_argument("--quick", action="store_true", help="rough figures, in a minute or two")
-    options.add_argument("--scenario", choices=names, help="measure this one only")
-    options.add_argument("--store", choices=STORES, help="on this kind of store only")
-    options.add_argument(
-        "--million", action="store_true", help="full stores have 1,000,000 events"
-    )
-    options.add_argument(
-        "--postgresql", metavar="URL", help="a database, as who may create others"
-    )
-    options.add_argument("--output", type=Path, help="write this reStructuredText file as well")
-    return options
-
-
-async def report(options: Namespace) -> None:
-    """Measures and reports."""
-    scale = QUICK if options.quick else THOROUGH
-    if options.million:
-        scale = evolve(scale, settled=MILLION)
-    figures, absent = await measure_all(options, scale)
-    known = {each.scenario.name for each in figures}
-    wishes = [goal for goal in goals() if goal.scenario in known]
-    measured = [each for each in figures if each.per_event]
-    tables = [*map(figures_table, measured), goals_table(wishes, figures)]
-    lines = [*summary(wishes, figures), *absent]
-    print(as_text(tables, lines, PACKAGES))
-    if options.output is not None:
-        page = as_page([tables[-1], *tables[:-1]], lines, command_of(options), ABOUT)
-        options.output.write_text(page, encoding="utf-8")
-
-
-async def measure_all(options: Namespace, scale: Scale) -> tuple[list[Figures], list[str]]:
-    """Measures on one kind of store after the other; gives as well which of them is missing."""
-    figures: list[Figures] = []
-    absent = []
-    for store in STORES:
-        if options.store in (None, store):
-            try:
-                place = place_of(store, options.postgresql)
-            except MissingPeer as error:
-                absent.append(str(error))
-                continue
-            try:
-                figures += await measure_on(place, options.scenario, scale)
-            finally:
-                place.remove()
-    return figures, absent
-
-
-async def measure_on(place: Place, only: str | None, scale: Scale) -> list[Figures]:
-    """Measures one scenario after the other, and says on stderr how far it is."""
-    wanted = [kind for kind in kinds(scale) if only in (None, kind.name)]
-    began = monotonic()
-    figures = []
-    for number, kind in enumerate(wanted, 1):
-        heading = f"{place.title} [{number}/{len(wanted)}] {kind.title}"
-        figures.append(await run(kind, place, scale, progress_of(heading)))
-        say(f"{heading}: {monotonic() - began:.0f} s", end="\n")
-    return figures
-
-
-def progress_of(heading: str) -> Progress:
-    """Gives what shows a scenario's progress on a terminal, and nothing where there is none."""
-
-    def show(done: float) -> None:
-        if sys.stderr.isatty():
-            say(f"{heading}: {done:.0%}", end="   \r")
-
-    return show
-
-
-def say(text: str, **words: Any) -> None:
-    """Says something to who waits."""
-    print(text, file=sys.stderr, flush=True, **words)
-
-
-def command_of(options: Namespace) -> str:
-    """Gives the command as it is typed in the project's directory."""
-    words = ["python -m tests.benchmarks.durable"]
-    words += ["--quick"] * options.quick
-    words += [f"--scenario {options.scenario}"] * (options.scenario is not None)
-    words += [f"--store {options.store}"] * (options.store is not None)
-    words += ["--million"] * options.million
-    words += [f"--output {Path(*options.output.parts[-2:]).as_posix()}"]
-    return " ".join(words)
-
+HOW = (
+    "All contenders of a scenario are measured in one run, in turn, slice after slice; what "
+    "counts is the median of each one's slices. Machines and disks differ and drift: compare the "
+    "ratios, not the rates. The garbage collector is left alone. Each contender is checked to "
+    "have done what it is timed for. The peers are programs of their own, which run between our "
+    "slices."
+)
+WHO = (
+    "Ours is fire_event from end to end: the event is recorded by its key and committed, one "
+    "handler has run, that is settled and committed, and the caller's Deferred has fired. Each "
+    "caller waits for its event before it fires the next one. Raw is what the database allows at "
+    "best: a row with the same key and the same JSON is inserted and committed, then set to done "
+    "and committed; on SQLite with a write-ahead log and synchronous=FULL, as ours has it, on "
+    "PostgreSQL by one prepared statement for each batch."
+)
+BENCHMARK: Benchmark[Kind[Scale], Scale] = Benchmark(
+    name="durable",
+    about=About(
+        "Benchmarks: durable",
+        (HOW, WHO),
+        ("Twisted", "psycopg", "huey", "dbos", "procrastinate"),
+    ),
+    hurry="a minute or two",
+    thorough=Scale(rounds=9, one=1000, many=10_000, settled=100_000, waiting=100_000, groups=200),
+    quick=Scale(rounds=3, one=200, many=2000, settled=10_000, waiting=10_000, groups=20),
+    kinds=kinds,
+    goals=lambda scale: goals(),
+    million=partial(evolve, settled=1_000_000),
+    of_a_million="full stores have 1,000,000 events",
+    stores=STORES,
+)
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main(BENCHMARK, sys.argv[1:])

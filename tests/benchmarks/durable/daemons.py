@@ -9,10 +9,10 @@ from statistics import median
 from twisted.internet.defer import Deferred, gatherResults
 
 from tests.benchmarks.contenders import MissingPeer
-from tests.benchmarks.durable.children import answer_of
-from tests.benchmarks.durable.places import POSTGRESQL, Place
 from tests.benchmarks.durable.speed import Scale
-from tests.benchmarks.durable.turns import Rates
+from tests.benchmarks.on_stores.children import answer_of
+from tests.benchmarks.on_stores.places import POSTGRESQL, Place
+from tests.benchmarks.on_stores.turns import Rates
 from tests.benchmarks.timing import Progress
 
 ONE, TWO = "one daemon", "two daemons"
@@ -44,7 +44,8 @@ async def rate_of(url: str, count: int, events: int) -> float:
     """Gives the events per second of so many daemons together."""
     begin = time.time() + READY
     firing = [
-        Deferred.fromCoroutine(answer_of("firing", url, events, begin)) for _ in range(count)
+        Deferred.fromCoroutine(answer_of("durable.firing", url, events, begin))
+        for _ in range(count)
     ]
     times = await gatherResults(firing, consumeErrors=True)
     seconds: float = max(end for _, end in times) - min(began for began, _ in times)

@@ -3,32 +3,11 @@
 from __future__ import annotations
 
 from tests.benchmarks.durable.daemons import ONE, TWO
-from tests.benchmarks.durable.places import POSTGRESQL, SQLITE, STORES
 from tests.benchmarks.durable.saturated import EVENTS_PER_SECOND, LONGEST_WAIT
 from tests.benchmarks.durable.speed import RAW_BATCHES, RAW_INSERTS, RAW_ONE
 from tests.benchmarks.goals import Goal
-
-TITLES = {SQLITE: "SQLite", POSTGRESQL: "PostgreSQL"}
-
-
-def scenario_of(name: str, store: str) -> str:
-    """Gives the name of a scenario on one kind of store."""
-    return f"{name}, {store}"
-
-
-Pair = tuple[str, str | None]
-Bounds = tuple[float, float]
-
-
-def at_least(what: str, name: str, store: str, pair: Pair, bounds: Bounds) -> Goal:
-    """Wants a figure to be great: of a pair, the first divided by the second, if there is one."""
-    title, scenario = f"{what}, {TITLES[store]}", scenario_of(name, store)
-    return Goal(title, scenario, *pair, *bounds, more_is_better=True)
-
-
-def at_most(what: str, name: str, store: str, figure: str, bounds: Bounds) -> Goal:
-    """Wants a figure to be small."""
-    return Goal(f"{what}, {TITLES[store]}", scenario_of(name, store), figure, None, *bounds)
+from tests.benchmarks.on_stores.goals import Bounds, at_least, at_most
+from tests.benchmarks.on_stores.places import POSTGRESQL, SQLITE, STORES
 
 
 def goals() -> list[Goal]:
@@ -54,7 +33,7 @@ def on_either(store: str) -> list[Goal]:
     """Gives what is wanted on any store."""
     hundred, known = "ours, 100 callers", "ours, 100 callers, half known"
     recorded = (hundred, RAW_INSERTS)
-    rate = (EVENTS_PER_SECOND, None)
+    rate, wait = (EVENTS_PER_SECOND, None), (LONGEST_WAIT, None)
     return [
         at_least("1 caller / raw", "one", store, ("ours, 1 caller", RAW_ONE), (0.8, 0.4)),
         at_least("recording / raw insert", "recording", store, recorded, (0.75, 0.2)),
@@ -62,7 +41,7 @@ def on_either(store: str) -> list[Goal]:
         full(store, "ascending", (0.9, 0.7)),
         full(store, "scattered", (0.65, 0.5)),
         at_least("busy reactor, events/s", "saturated", store, rate, (5000, 1000)),
-        at_most("busy reactor, longest wait in ms", "saturated", store, LONGEST_WAIT, (250, 2000)),
+        at_most("busy reactor, longest wait in ms", "saturated", store, wait, (250, 2000)),
     ]
 
 
@@ -94,6 +73,6 @@ def beside_peers() -> list[Goal]:
 def fsyncs() -> list[Goal]:
     """Wants the disk to be synchronized no more often for a large group than for a small one."""
     return [
-        at_most(f"fsyncs for a group of {size}", "fsyncs", SQLITE, f"a group of {size}", (2, 2))
-        for size in ("1", "100", "1,000")
+        at_most(f"fsyncs for {group}", "fsyncs", SQLITE, (group, None), (2, 2))
+        for group in ("a group of 1", "a group of 100", "a group of 1,000")
     ]

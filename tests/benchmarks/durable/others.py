@@ -9,11 +9,11 @@ from statistics import median
 from attrs import frozen
 
 from tests.benchmarks.contenders import INSTALL, MissingPeer
-from tests.benchmarks.durable.children import answer_of
 from tests.benchmarks.durable.ours import Ours
-from tests.benchmarks.durable.places import POSTGRESQL, SQLITE, Place
 from tests.benchmarks.durable.speed import Scale, fires
-from tests.benchmarks.durable.turns import Rates, rate_of
+from tests.benchmarks.on_stores.children import answer_of
+from tests.benchmarks.on_stores.places import POSTGRESQL, SQLITE, Place
+from tests.benchmarks.on_stores.turns import Rates, rate_of
 from tests.benchmarks.timing import Progress
 
 # So many rounds: a program of its own takes seconds to start.
@@ -35,9 +35,9 @@ class Peer:
 
 
 PEERS = (
-    Peer("huey", "peers.with_huey", (SQLITE,)),
-    Peer("dbos", "peers.with_dbos", (SQLITE, POSTGRESQL)),
-    Peer("procrastinate", "peers.with_procrastinate", (POSTGRESQL,)),
+    Peer("huey", "durable.peers.with_huey", (SQLITE,)),
+    Peer("dbos", "durable.peers.with_dbos", (SQLITE, POSTGRESQL)),
+    Peer("procrastinate", "durable.peers.with_procrastinate", (POSTGRESQL,)),
 )
 
 

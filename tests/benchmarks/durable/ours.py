@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from time import perf_counter
 from typing import Any
-
-from twisted.internet.defer import Deferred, gatherResults
 
 from tests.benchmarks.contenders import WrongCalls
 from tests.benchmarks.durable.keys import Keys
-from twisted_dispatcher import DurableDispatcher, HandlerOptions, open_store
+from tests.benchmarks.on_stores.callers import shared
+from tests.benchmarks.on_stores.opened import OnStore
+from twisted_dispatcher import HandlerOptions
 from twisted_dispatcher.interfaces import IStore
 
 EVENT = {"number": 12345}
@@ -19,33 +18,21 @@ HANDLER = "order"
 Ask = Callable[[str], Awaitable[Any]]
 
 
-class Ours:
+class Ours(OnStore):
     """A dispatcher with one handler, for the events of one kind.
 
     C{handled} counts what the handler was called for.
     """
 
+    keywords = ("kind",)
+
     def __init__(self, store: IStore) -> None:
-        self.store = store
+        super().__init__(store)
         self.handled = 0
-        self.dispatcher = DurableDispatcher(store, ("kind",))
         self.dispatcher.on(options=HandlerOptions(name=HANDLER), kind="order")(self._count)
 
     def _count(self, event: object) -> None:
         self.handled += 1
-
-    @classmethod
-    async def open(cls, url: str) -> Ours:
-        """Opens a store, and starts a dispatcher on it."""
-        ours = cls(open_store(url))
-        ours.dispatcher.start()
-        await ours.dispatcher.when_ready()
-        return ours
-
-    async def close(self) -> None:
-        """Stops, and closes the store."""
-        await self.dispatcher.stop()
-        await self.store.close()
 
     async def fire(self, events: int, callers: int, keys: Keys) -> float:
         """Fires so many events, and gives the longest wait for one of them in seconds.
@@ -71,17 +58,4 @@ class Ours:
 
 async def called(ask: Ask, events: int, callers: int, keys: Keys) -> float:
     """Has so many callers ask so many times altogether, and gives the longest wait in seconds."""
-    left = events
-    longest = 0.0
-
-    async def caller() -> None:
-        nonlocal left, longest
-        while left > 0:
-            left -= 1
-            asked = perf_counter()
-            await ask(keys())
-            longest = max(longest, perf_counter() - asked)
-
-    everybody = [Deferred.fromCoroutine(caller()) for _ in range(min(callers, events))]
-    await gatherResults(everybody, consumeErrors=True)
-    return longest
+    return await shared(events, [lambda: ask(keys())] * min(callers, events))

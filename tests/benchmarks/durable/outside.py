@@ -8,12 +8,12 @@ import time
 from pathlib import Path
 
 from tests.benchmarks.contenders import MissingPeer
-from tests.benchmarks.durable.children import answer_of
 from tests.benchmarks.durable.keys import ascending
-from tests.benchmarks.durable.places import SQLITE, Place
 from tests.benchmarks.durable.settled import fill_waiting
 from tests.benchmarks.durable.speed import Scale
-from tests.benchmarks.durable.turns import Rates
+from tests.benchmarks.on_stores.children import answer_of
+from tests.benchmarks.on_stores.places import SQLITE, Place
+from tests.benchmarks.on_stores.turns import Rates
 from tests.benchmarks.timing import Progress
 from twisted_dispatcher import open_store
 
@@ -29,8 +29,8 @@ async def memory(place: Place, scale: Scale, progress: Progress) -> Rates:
     await store.close()
     progress(0.5)
     return {
-        "none waiting": await answer_of("daemon", empty) / 2**20,
-        f"{scale.waiting:,} waiting": await answer_of("daemon", full) / 2**20,
+        "none waiting": await answer_of("durable.daemon", empty) / 2**20,
+        f"{scale.waiting:,} waiting": await answer_of("durable.daemon", full) / 2**20,
     }
 
 
@@ -57,5 +57,5 @@ async def count_syncs(place: Place, groups: int, size: int) -> int:
     with tempfile.TemporaryDirectory() as directory:
         log = Path(directory, "calls")
         strace = ["strace", "-f", "-qq", "-e", "trace=fsync,fdatasync", "-o", str(log)]
-        await answer_of("groups", place.new_url(), groups, size, before=strace)
+        await answer_of("durable.groups", place.new_url(), groups, size, before=strace)
         return sum("sync(" in line for line in log.read_text().splitlines())

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from tests.benchmarks.contenders import WrongCalls
 from tests.benchmarks.durable.keys import Keys
-from tests.benchmarks.durable.places import SQLITE
+from tests.benchmarks.on_stores.places import SQLITE
 
 BODY = '[1,{"number":12345}]'
 DETAILS = '[1,{"kind":"order"}]'

@@ -8,9 +8,9 @@ from twisted.internet.interfaces import IDelayedCall
 
 from tests.benchmarks.durable.keys import ascending
 from tests.benchmarks.durable.ours import Ours
-from tests.benchmarks.durable.places import Place
 from tests.benchmarks.durable.speed import Scale
-from tests.benchmarks.durable.turns import Rates
+from tests.benchmarks.on_stores.places import Place
+from tests.benchmarks.on_stores.turns import Rates
 from tests.benchmarks.timing import Progress
 
 TURN = 0.002

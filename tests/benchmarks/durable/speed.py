@@ -10,10 +10,10 @@ from attrs import frozen
 
 from tests.benchmarks.durable.keys import Keys, ascending, half_known, scattered
 from tests.benchmarks.durable.ours import Ours
-from tests.benchmarks.durable.places import Place
 from tests.benchmarks.durable.raw import Raw, insert_and_finish, insert_only, raw_of
 from tests.benchmarks.durable.settled import fill
-from tests.benchmarks.durable.turns import Rates, Slice, rates_in_turn
+from tests.benchmarks.on_stores.places import Place
+from tests.benchmarks.on_stores.turns import Rates, Slice, rates_in_turn
 from tests.benchmarks.timing import Progress
 
 BATCH = 100

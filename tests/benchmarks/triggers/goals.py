@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from tests.benchmarks.durable.goals import at_least, at_most
-from tests.benchmarks.durable.places import STORES
 from tests.benchmarks.goals import Goal
+from tests.benchmarks.on_stores.goals import at_least, at_most
+from tests.benchmarks.on_stores.places import STORES
 from tests.benchmarks.triggers.speed import FEW_RUNS, MANY_RUNS, RAW, RAW_SESSIONS
 
 
@@ -22,7 +22,9 @@ def on_either(store: str) -> list[Goal]:
         at_least("fires/s, 100 sessions", "fires", store, (fires, None), (4500, 2000)),
         at_least("sessions/s, 100 at once", "sessions", store, (sessions, None), (300, 200)),
         *(
-            at_most(f"last / first hundred of {runs:,}", "growing", store, figure, (1.2, 1.5))
+            at_most(
+                f"last / first hundred of {runs:,}", "growing", store, (figure, None), (1.2, 1.5)
+            )
             for runs in (FEW_RUNS, MANY_RUNS)
             for figure in [f"{runs:,} runs"]
         ),

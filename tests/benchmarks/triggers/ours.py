@@ -7,10 +7,9 @@ from itertools import count
 from time import perf_counter
 from typing import Any
 
-from twisted.internet.defer import Deferred, gatherResults
-
 from tests.benchmarks.contenders import WrongCalls
-from twisted_dispatcher import DurableDispatcher, open_store
+from tests.benchmarks.on_stores.callers import shared
+from tests.benchmarks.on_stores.opened import OnStore
 from twisted_dispatcher.interfaces import IStore
 from twisted_dispatcher.triggers import storage_backends, trigger_managers
 
@@ -32,26 +31,12 @@ def run(context: Any) -> dict[str, int]:
     return {"done": 1}
 
 
-class Sessions:
+class Sessions(OnStore):
     """A store with a dispatcher, and new sessions in it."""
 
     def __init__(self, store: IStore) -> None:
-        self.store = store
-        self.dispatcher = DurableDispatcher(store)
+        super().__init__(store)
         self._numbers = count()
-
-    @classmethod
-    async def open(cls, url: str) -> Sessions:
-        """Opens a store, and starts a dispatcher on it."""
-        sessions = cls(open_store(url))
-        sessions.dispatcher.start()
-        await sessions.dispatcher.when_ready()
-        return sessions
-
-    async def close(self) -> None:
-        """Stops, and closes the store."""
-        await self.dispatcher.stop()
-        await self.store.close()
 
     async def new(self, configuration: Mapping[str, Any]) -> Any:
         """Gives the manager of a new session."""
@@ -101,20 +86,6 @@ def _firing(manager: Any) -> Callable[[], Awaitable[Any]]:
         await manager.fire("fired", KWARGS)
 
     return fire
-
-
-async def shared(pieces: int, doers: list[Callable[[], Awaitable[Any]]]) -> None:
-    """Has some share so many pieces of work, each doing one after the other."""
-    left = pieces
-
-    async def go_on(do: Callable[[], Awaitable[Any]]) -> None:
-        nonlocal left
-        while left > 0:
-            left -= 1
-            await do()
-
-    everybody = [Deferred.fromCoroutine(go_on(do)) for do in doers]
-    await gatherResults(everybody, consumeErrors=True)
 
 
 async def finished(manager: Any, expected: int) -> None:

@@ -7,11 +7,11 @@ from statistics import median
 
 from attrs import frozen
 
-from tests.benchmarks.durable.places import Place
 from tests.benchmarks.durable.raw import insert_and_finish, raw_of
-from tests.benchmarks.durable.scenarios import Kind
 from tests.benchmarks.durable.speed import raw_slice
-from tests.benchmarks.durable.turns import Rates, Slice, rates_in_turn
+from tests.benchmarks.on_stores.places import Place
+from tests.benchmarks.on_stores.scenarios import Kind
+from tests.benchmarks.on_stores.turns import Rates, Slice, rates_in_turn
 from tests.benchmarks.timing import Progress
 from tests.benchmarks.triggers.ours import WAITING, Sessions
 
@@ -37,18 +37,18 @@ class Scale:
     most_runs: int = MANY_RUNS
 
 
-def kinds(scale: Scale) -> list[Kind]:
+def kinds() -> list[Kind[Scale]]:
     """Gives all scenarios, in the order of the report."""
     whole = "Sessions from configuration to the last of three cascades"
     growing = "Cost of the last hundred fires / of the first hundred, each of which runs a task"
     return [
-        Kind("fires", "Fires that touch one waiting instance", "fires/s", partial(fires, scale)),
-        Kind("sessions", whole, "sessions/s", partial(sessions, scale)),
-        Kind("growing", growing, "ratio", partial(growing_sessions, scale), compared=False),
+        Kind("fires", "Fires that touch one waiting instance", "fires/s", fires),
+        Kind("sessions", whole, "sessions/s", sessions),
+        Kind("growing", growing, "ratio", growing_sessions, compared=False),
     ]
 
 
-async def fires(scale: Scale, place: Place, _: object, progress: Progress) -> Rates:
+async def fires(place: Place, scale: Scale, progress: Progress) -> Rates:
     """Compares fires in one session, and in a hundred at once, with raw rows."""
     ours, raw = await Sessions.open(place.new_url()), raw_of(place.store, place.new_url())
     hundred = [await ours.new(WAITING) for _ in range(AT_ONCE)]
@@ -64,7 +64,7 @@ async def fires(scale: Scale, place: Place, _: object, progress: Progress) -> Ra
     return rates
 
 
-async def sessions(scale: Scale, place: Place, _: object, progress: Progress) -> Rates:
+async def sessions(place: Place, scale: Scale, progress: Progress) -> Rates:
     """Compares sessions, one after the other and a hundred at once, with three raw rows each."""
     ours, raw = await Sessions.open(place.new_url()), raw_of(place.store, place.new_url())
     few = max(1, scale.sessions // 10)
@@ -83,7 +83,7 @@ async def sessions(scale: Scale, place: Place, _: object, progress: Progress) ->
     return rates
 
 
-async def growing_sessions(scale: Scale, place: Place, _: object, progress: Progress) -> Rates:
+async def growing_sessions(place: Place, scale: Scale, progress: Progress) -> Rates:
     """Tells whether a session that has had many instances is slower than a new one."""
     ours = await Sessions.open(place.new_url())
     await ours.growing(FEW_RUNS)

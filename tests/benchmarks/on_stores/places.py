@@ -19,7 +19,12 @@ STORES = (SQLITE, POSTGRESQL)
 
 
 class Place(Protocol):
-    """A kind of database, and a place for any number of them."""
+    """A kind of database, and a place for any number of them.
+
+    :ivar kept: the URLs of databases that several scenarios use, by what is in them.
+    """
+
+    kept: dict[str, str]
 
     @property
     def store(self) -> str:
@@ -44,6 +49,7 @@ class Directory:
 
     def __init__(self, path: str | None = None) -> None:
         """C{path}: a directory in which to make one; by default the current one."""
+        self.kept: dict[str, str] = {}
         self._path = Path(tempfile.mkdtemp(prefix="durable-", dir=path or "."))
 
     def new_url(self) -> str:
@@ -70,6 +76,7 @@ class Server:
             raise MissingPeer("PostgreSQL: psycopg is not installed") from error
         self._url = url or f"postgresql://{getpass.getuser()}@127.0.0.1:5432/test"
         self._made: list[str] = []
+        self.kept: dict[str, str] = {}
         try:
             self._connection = psycopg.connect(self._url, autocommit=True, connect_timeout=5)
         except psycopg.OperationalError as error:

@@ -21,11 +21,11 @@ class ChildFailed(Exception):
 
 
 async def answer_of(module: str, *arguments: object, before: Sequence[str] = ()) -> Any:
-    """Runs a module of this package as a program, and gives what it prints, as JSON.
+    """Runs a module of the benchmarks as a program, and gives what it prints, as JSON.
 
     C{before} is what the command line begins with, if another program is to watch it.
     """
-    command = [*before, sys.executable, "-m", f"tests.benchmarks.durable.{module}"]
+    command = [*before, sys.executable, "-m", f"tests.benchmarks.{module}"]
     return await deferToThread(_run, [*command, *map(str, arguments)])
 
 

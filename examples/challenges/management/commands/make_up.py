@@ -1,0 +1,52 @@
+"""Makes up challenges and donations, for a site that nobody uses yet."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.core.management.base import BaseCommand
+
+from examples.challenges.models import Challenge, Donation
+from examples.challenges.sources import today
+
+# Who does what, for how many days, and who has donated on the first day.
+STORIES = (
+    ("Ada", "Ada swims across the lake", 10, ("Eve", "Finn")),
+    ("Bob", "Bob eats no chocolate & no cake", 30, ("Eve",)),
+    ("Cleo", "Cleo reads <War and Peace> aloud", 30, ("Finn", "Gus")),
+)
+
+
+class Command(BaseCommand):
+    """Saves them one by one, as people would who filled in forms."""
+
+    help = "Makes up three challenges that begin today, with donations; once only."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if Challenge.objects.exists():
+            self.stdout.write("There are challenges already")
+            return
+        # Whoever can reach the site is on this machine, see settings.
+        User.objects.create_superuser("admin", "admin@example.org", "admin")
+        for name, title, days, donors in STORIES:
+            challenge = begin(name, title, days)
+            for donor in donors:
+                donate(challenge, donor)
+        self.stdout.write(f"{len(STORIES)} challenges begin on {today()}")
+
+
+def begin(name: str, title: str, days: int) -> Challenge:
+    """Somebody registers, and begins a challenge."""
+    user = User.objects.create_user(name.lower(), f"{name.lower()}@example.org", first_name=name)
+    end_date = today() + timedelta(days=days)
+    challenge = Challenge(user=user, title=title, start_date=today(), end_date=end_date, goal=100)
+    challenge.save()
+    return challenge
+
+
+def donate(challenge: Challenge, name: str) -> None:
+    """Somebody donates."""
+    email = f"{name.lower()}@example.org"
+    Donation.objects.create(challenge=challenge, name=name, email=email, amount=20)

@@ -1,0 +1,1 @@
+"""Calls from a synchronous program into the reactor's thread: what each of them costs."""

@@ -1,0 +1,1 @@
+"""Speed of what Django's users have: saving, events until they are handled, and sweeps."""

@@ -1,0 +1,1 @@
+"""What the benchmarks that run on each kind of store have in common."""

@@ -1,0 +1,1 @@
+"""Speed of sources: events until they are handled, those that are known, and sweeps."""

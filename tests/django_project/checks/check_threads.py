@@ -1,0 +1,163 @@
+"""Tests of the threads in which handlers use the ORM, and of the one in which they must not."""
+
+from __future__ import annotations
+
+from threading import Event as Flag
+from threading import get_ident
+from typing import Any
+
+from django.core.exceptions import SynchronousOnlyOperation
+from django.db import connection, connections, transaction
+from django.test import TestCase, TransactionTestCase
+from twisted.internet.defer import CancelledError
+
+from tests.django_project.club.models import Member
+from twisted_dispatcher import Event
+from twisted_dispatcher.blocking.calls import Call
+from twisted_dispatcher.blocking.thread import reactor_thread
+from twisted_dispatcher.django.guarding import OrmInReactorThread, admit_orm, refuse_orm
+from twisted_dispatcher.django.references import Reference
+from twisted_dispatcher.django.threads import DjangoThreads, in_thread, tidied_connections
+
+# Far more than anything here takes.
+LIMIT = 60.0
+
+
+def in_reactor(function: Any, *arguments: Any) -> Any:
+    """Call a function in the reactor's thread, and wait for what it gives."""
+    return reactor_thread().run(Call(function, arguments, {}), LIMIT)
+
+
+class ThreadTests(TransactionTestCase):
+    """The threads of handlers."""
+
+    def test_elsewhere(self) -> None:
+        """A handler is called in a thread that is neither the caller's nor the reactor's."""
+        idents = {get_ident(), in_reactor(get_ident), in_reactor(in_thread, get_ident)}
+
+        self.assertEqual(len(idents), 3)
+
+    def test_closes(self) -> None:
+        """When a handler is done, its thread holds no connection; what it wrote stays."""
+        used: list[Any] = []
+
+        def write(event: Event) -> None:
+            Member.objects.create(name=event["name"])
+            used.append(connections["default"])
+
+        in_reactor(DjangoThreads().run, write, Event("joined", "a", context={"name": "Ann"}))
+
+        self.assertIsNone(used[0].connection)
+        self.assertEqual(Member.objects.get().name, "Ann")
+
+    def test_left_open(self) -> None:
+        """A transaction that a handler leaves open is rolled back, and harms no other one."""
+        threads = DjangoThreads(most=1)
+
+        def leave_open(event: Event) -> None:
+            transaction.atomic().__enter__()
+            Member.objects.create(name="Ann")
+
+        def write(event: Event) -> None:
+            Member.objects.create(name="Bob")
+
+        in_reactor(threads.run, leave_open, Event("joined", "a"))
+        in_reactor(threads.run, write, Event("joined", "b"))
+
+        self.assertEqual([each.name for each in Member.objects.all()], ["Bob"])
+
+    def test_raises(self) -> None:
+        """What a handler raises is what its caller gets."""
+
+        def fail(event: Event) -> None:
+            raise LookupError(event["key"])
+
+        with self.assertRaises(LookupError):
+            in_reactor(DjangoThreads().run, fail, Event("joined", "a"))
+
+    def test_references(self) -> None:
+        """A handler's references are rows, read in its own thread when it asks for them."""
+        member = Member.objects.create(name="Ann")
+        event = Event("joined", "a", context={"member": Reference.to(member)})
+        found: list[Any] = []
+
+        in_reactor(DjangoThreads().run, lambda event: found.append(event["member"].name), event)
+
+        self.assertEqual(found, ["Ann"])
+
+    def test_cancelled_before(self) -> None:
+        """What is cancelled before a thread was free for it is never begun."""
+        threads = DjangoThreads(most=1)
+        began, may_end = Flag(), Flag()
+        called: list[str] = []
+
+        def hold() -> None:
+            began.set()
+            may_end.wait(LIMIT)
+
+        async def scene() -> None:
+            holding = threads.call(hold)
+            waiting = threads.call(called.append, "waiting")
+            waiting.cancel()
+            try:
+                await waiting
+            except CancelledError:
+                called.append("cancelled")
+            may_end.set()
+            await holding
+            await threads.call(called.append, "next")
+
+        in_reactor(scene)
+
+        self.assertTrue(began.is_set())
+        self.assertEqual(called, ["cancelled", "next"])
+
+
+class LentTests(TestCase):
+    """Connections that somebody else has begun a transaction on."""
+
+    def test_lent(self) -> None:
+        """A connection in a transaction of a test is left alone."""
+        Member.objects.create(name="Ann")
+
+        with tidied_connections():
+            Member.objects.create(name="Bob")
+
+        self.assertIsNotNone(connection.connection)
+        self.assertEqual(Member.objects.count(), 2)
+
+
+class GuardTests(TransactionTestCase):
+    """The thread of the reactor."""
+
+    def test_refused(self) -> None:
+        """A query in the reactor's thread is refused, with the cure, and leaves no connection."""
+
+        async def scene() -> Any:
+            refuse_orm()
+            try:
+                Member.objects.count()
+            finally:
+                found.append(connections["default"].connection)
+                admit_orm()
+
+        found: list[Any] = []
+        with self.assertRaises(SynchronousOnlyOperation) as raised:
+            in_reactor(scene)
+
+        self.assertIsInstance(raised.exception, OrmInReactorThread)
+        self.assertIn("in_thread", str(raised.exception))
+        self.assertEqual(found, [None])
+
+    def test_admitted(self) -> None:
+        """When the reactor is done with the thread, the ORM can be used in it again."""
+
+        async def scene() -> int:
+            refuse_orm()
+            admit_orm()
+            try:
+                return int(Member.objects.count())
+            finally:
+                connections.close_all()
+
+        self.assertEqual(in_reactor(scene), 0)

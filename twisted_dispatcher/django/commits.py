@@ -1,0 +1,93 @@
+"""
+What happens after a commit, and when something counts as committed in tests.
+
+Django's `TestCase` runs a test in a transaction that is rolled back, so that what waits for a
+commit (`on_commit`) never happens there. For what is called through `at_commit` the end of the
+outermost block of the code under test counts as the commit: what is rolled back in it never
+happens, and what happens sees all of the block's writes, as it would in production.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache, wraps
+from typing import Any
+
+from django.db import DEFAULT_DB_ALIAS, connections
+from django.db.transaction import Atomic
+
+
+class _AtCommit:
+    """What is called at a commit, to be known among other callbacks."""
+
+    def __init__(self, function: Callable[[], object]) -> None:
+        self._function = function
+
+    def __call__(self) -> None:
+        self._function()
+
+
+def after_commit(function: Callable[[], object], using: str) -> None:
+    """
+    Have a function called after the present transaction has committed; what it raises is logged.
+
+    Where transactions are managed by hand, of which Django does not see the end, it is called now.
+    """
+    connection = connections[using]
+    if connection.in_atomic_block or connection.get_autocommit():
+        connection.on_commit(function, robust=True)
+    else:
+        function()
+
+
+def at_commit(function: Callable[[], object], using: str) -> None:
+    """
+    Have a function called when the present transaction commits, or counts as committed.
+
+    What it raises is raised there.
+    """
+    connection = connections[using]
+    if not connection.in_atomic_block:
+        function()
+        return
+    watch()
+    connection.on_commit(_AtCommit(function))
+    _call_if_committed(using)
+
+
+def _call_if_committed(using: str) -> None:
+    connection = connections[using]
+    if not _counts_as_committed(connection):
+        return
+    due = [each[1] for each in connection.run_on_commit if isinstance(each[1], _AtCommit)]
+    connection.run_on_commit = [each for each in connection.run_on_commit if each[1] not in due]
+    for each in due:
+        each()
+
+
+def _counts_as_committed(connection: Any) -> bool:
+    """Tell whether no transaction is open but those that a test case has opened."""
+    return (
+        bool(connection.atomic_blocks)
+        and not connection.needs_rollback
+        and all(each._from_testcase for each in connection.atomic_blocks)
+    )
+
+
+@lru_cache(maxsize=1)
+def watch() -> None:
+    """
+    See to it, once in a process, that the end of every block is noticed.
+
+    Blocks that are open already are not noticed; so it is called before anything is recorded.
+    """
+    leave = Atomic.__exit__
+
+    @wraps(leave)
+    def watched(self: Any, kind: Any, error: Any, traceback: Any) -> Any:
+        answer = leave(self, kind, error, traceback)
+        if kind is None:
+            _call_if_committed(self.using or DEFAULT_DB_ALIAS)
+        return answer
+
+    Atomic.__exit__ = watched

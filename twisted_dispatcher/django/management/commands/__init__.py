@@ -1,0 +1,1 @@
+"""The commands, each named as its module is."""

@@ -1,0 +1,127 @@
+"""The dispatcher that lives in a process beside Django, in the reactor's thread."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from twisted_dispatcher.blocking import Connection, attach
+from twisted_dispatcher.blocking.calls import Call
+from twisted_dispatcher.blocking.thread import reactor_thread
+from twisted_dispatcher.django.conf import Conf
+from twisted_dispatcher.django.ending import Patience
+from twisted_dispatcher.django.services import new_service, settings_of
+from twisted_dispatcher.service import DispatcherService
+
+# When it could not start, it is tried again after so many seconds.
+RESTART: Final = 5.0
+
+_log = Logger()
+
+
+class Resident:
+    """
+    A service in the reactor's thread of this process, which starts that if it is the first.
+
+    Nobody waits for it to start: who saves something must not be held up by a store that is
+    away. It is tried again until it is there, while the events are safe in their tables.
+    """
+
+    def __init__(self, given: Conf, works: bool) -> None:
+        """
+        Begin to start it.
+
+        :param works: whether it calls handlers.
+        :raises UnsuitableDatabase: when it could never start.
+        :raises ForkedProcess: when there was a reactor before this process was forked.
+        """
+        self._settings = settings_of(given, works)
+        self._setup = given.setup
+        self._seconds = given.timeout
+        self._service: DispatcherService | None = None
+        self._patience: Patience | None = None
+        self._is_ready = self._has_ended = False
+        self._recorded: list[int] = []
+        self._waiting: list[Deferred[DispatcherService]] = []
+        self._trigger: Any = None
+        self._thread = reactor_thread()
+        self._thread.reactor.callFromThread(self._start)
+
+    # For any other thread
+
+    def wake(self, event_ids: Sequence[int]) -> None:
+        """Have a look at events that were just committed, without waiting for it."""
+        self._thread.reactor.callFromThread(self._wake, event_ids)
+
+    def connection(self) -> Connection:
+        """
+        Give a connection to it, when it has started.
+
+        :raises CallTimeout: when it has not within the time that the setting allows.
+        :raises StoreError: when it could not just now.
+        """
+        service = self._thread.run(Call(self._when_started, (), {}), self._seconds)
+        return attach(service, timeout=self._seconds)
+
+    def stop(self) -> None:
+        """Stop it, as at the end of the process."""
+        seconds = 2 * self._settings.drain + self._seconds
+        self._thread.run(Call(self._stop, (), {}), seconds)
+
+    # In the reactor's thread
+
+    def _start(self) -> None:
+        if self._has_ended:
+            return
+        reactor = self._thread.reactor
+        try:
+            service = new_service(self._settings, self._setup, reactor)
+        except Exception:
+            self._not_started(Failure())
+            return
+        self._service = service
+        self._patience = Patience(service)
+        self._patience.recorded(self._recorded)
+        service.addService(self._patience)
+        self._trigger = reactor.addSystemEventTrigger("before", "shutdown", service.stopService)
+        service.startService()
+        service.when_ready().addCallback(self._started, service)
+
+    def _not_started(self, failure: Failure) -> None:
+        _log.failure("The dispatcher could not start in this process, and tries again", failure)
+        self._thread.reactor.callLater(RESTART, self._start)
+        self._tell(lambda waiting: waiting.errback(failure))
+
+    def _started(self, ready: None, service: DispatcherService) -> None:
+        self._is_ready = True
+        self._tell(lambda waiting: waiting.callback(service))
+
+    def _tell(self, tell: Callable[[Deferred[DispatcherService]], object]) -> None:
+        told, self._waiting = self._waiting, []
+        for each in told:
+            tell(each)
+
+    def _when_started(self) -> DispatcherService | Deferred[DispatcherService]:
+        if self._service is not None and self._is_ready:
+            return self._service
+        waiting: Deferred[DispatcherService] = Deferred(self._waiting.remove)
+        self._waiting.append(waiting)
+        return waiting
+
+    def _wake(self, event_ids: Sequence[int]) -> None:
+        if self._service is None or self._patience is None:
+            self._recorded.extend(event_ids)
+            return
+        self._patience.recorded(event_ids)
+        dispatcher: Any = self._service.dispatcher
+        dispatcher.backstage.wake()
+
+    async def _stop(self) -> None:
+        self._has_ended = True
+        if self._service is not None:
+            self._thread.reactor.removeSystemEventTrigger(self._trigger)
+            await self._service.stopService()
