@@ -18,7 +18,7 @@ def write_ahead(*, using: str, **rest: Any) -> None:
     it, as there is while tables are being made.
     """
     connection = connections[using]
-    if using == conf().database and connection.vendor == "sqlite":
-        if not connection.in_atomic_block:
-            with connection.cursor() as cursor:
-                cursor.execute("PRAGMA journal_mode = WAL")
+    is_ours = using == conf().database and connection.vendor == "sqlite"
+    if is_ours and not connection.in_atomic_block:
+        with connection.cursor() as cursor:
+            cursor.execute("PRAGMA journal_mode = WAL")

@@ -19,8 +19,8 @@ from twisted_dispatcher.django.services import new_service, settings_of
 from twisted_dispatcher.errors import StoreUnavailable
 from twisted_dispatcher.service import DispatcherService
 
-# When it could not start, it is tried again after these seconds, twice as long each time. It is not
-# spoken of at first: somebody may just be writing to a file of SQLite that is to be opened.
+# When it could not start, it is tried again after these seconds, twice as long each time. At first
+# nothing is said of it: somebody may just be writing to a file of SQLite that is to be opened.
 SHORTEST_PAUSE, LONGEST_PAUSE, LOUD_PAUSE = 0.05, 5.0, 0.5
 
 _log = Logger()
