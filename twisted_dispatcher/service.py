@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, cast
 
 from twisted.application.service import MultiService, Service
 from twisted.internet.defer import Deferred, TimeoutError, gatherResults, maybeDeferred
@@ -16,6 +16,7 @@ from twisted_dispatcher.durable.dispatcher import DurableDispatcher
 from twisted_dispatcher.errors import ForeignAwaitable, ServiceStopped
 from twisted_dispatcher.interfaces import IBackgroundUtility, IRunner, IStore
 from twisted_dispatcher.settings import Settings
+from twisted_dispatcher.sources import EventSources
 from twisted_dispatcher.stores import open_store
 
 _log = Logger()
@@ -78,7 +79,7 @@ class DispatcherService(MultiService):
             from twisted.internet import reactor
         self.reactor = reactor
         self._stopping: Deferred[None] | None = None
-        self._sources: Any = None
+        self._sources: EventSources | None = None
         self.settings = Settings.of(settings)
         self.store: IStore | None = None
         if self.settings.store is not None:
@@ -123,12 +124,14 @@ class DispatcherService(MultiService):
             raise ForeignAwaitable(answer)
 
     @property
-    def sources(self) -> Any:
-        """The sources of events on its dispatcher, made when they are first asked for."""
-        if self._sources is None:
-            from twisted_dispatcher.sources import EventSources
+    def sources(self) -> EventSources:
+        """
+        The sources of events on its dispatcher, made when they are first asked for.
 
-            self._sources = EventSources(self.dispatcher)
+        :raises SourcesNeedStore: in memory.
+        """
+        if self._sources is None:
+            self._sources = EventSources(cast(DurableDispatcher, self.dispatcher))
         return self._sources
 
     def when_ready(self) -> Deferred[None]:

@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+import django
+
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
 HOME = "examples.challenges"
 
@@ -23,7 +25,11 @@ HOME = "examples.challenges"
 def database(name: str) -> dict[str, Any]:
     """Give what Django wants to know of a database that a URL or a path names."""
     if "://" not in name:
-        return {"ENGINE": "django.db.backends.sqlite3", "NAME": name, "OPTIONS": {"timeout": 20}}
+        # Whoever writes waits for others, and does not fail because it has begun by reading.
+        options: dict[str, Any] = {"timeout": 20}
+        if django.VERSION >= (5, 1):
+            options["transaction_mode"] = "IMMEDIATE"
+        return {"ENGINE": "django.db.backends.sqlite3", "NAME": name, "OPTIONS": options}
     url = urlsplit(name)
     return {
         "ENGINE": "django.db.backends.postgresql",

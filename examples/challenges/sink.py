@@ -27,7 +27,7 @@ class SleepyInbox(Inbox):
     def validateTo(self, user: Any) -> Any:  # noqa: N802
         if self.refused < self._refusals:
             self.refused += 1
-            raise SMTPServerError(451, b"come back later")
+            raise SMTPServerError(451, "come back later")
         return super().validateTo(user)
 
 

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 from twisted_dispatcher.blocking.calls import Call
+from twisted_dispatcher.blocking.ending import forget
 from twisted_dispatcher.blocking.face import Face
 from twisted_dispatcher.blocking.thread import ReactorThread
 from twisted_dispatcher.errors import ConnectionClosed, InvalidOptions
@@ -67,7 +68,7 @@ class Caller:
         first waits is set here, too, when it is done.
         """
         call = Call(function, arguments, keywords)
-        answer = self._run(call, timeout)
+        answer = self.run_call(call, timeout)
         call.carry_back()
         return answer
 
@@ -88,9 +89,10 @@ class Caller:
     def _ask(
         self, timeout: float | None, function: Callable[..., Any], *arguments: Any, **keywords: Any
     ) -> Any:
-        return self._run(Call(function, arguments, keywords), timeout)
+        return self.run_call(Call(function, arguments, keywords), timeout)
 
-    def _run(self, call: Call, timeout: float | None) -> Any:
+    def run_call(self, call: Call, timeout: float | None) -> Any:
+        """Have a call made, and wait for what it gives; see `call`."""
         if self._is_closed:
             raise ConnectionClosed(call.name)
         seconds = self.timeout if timeout is None else check_seconds(timeout)
@@ -113,6 +115,7 @@ class Caller:
                 if self._end is not None:
                     self._ask(seconds, self._end)
                 self._is_closed = True
+                forget(self.close)
 
     def __enter__(self: CallerT) -> CallerT:
         return self

@@ -94,7 +94,11 @@ class Call:
         if self._left:
             self._report()
         else:
-            self._arrival.release()
+            self.arrive()
+
+    def arrive(self) -> None:
+        """Let the caller know that the answer is there."""
+        self._arrival.release()
 
     def cancel(self) -> None:
         """Cancel what the call waits for."""

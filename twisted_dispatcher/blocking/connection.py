@@ -9,6 +9,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 
 from twisted_dispatcher.blocking.registering import Registering
+from twisted_dispatcher.blocking.sources import BlockingSources
 from twisted_dispatcher.durable.dispatcher import DurableDispatcher
 from twisted_dispatcher.errors import CallTimeout, NeedsStore, WaitTimeout
 from twisted_dispatcher.records import Acceptance, Delivery
@@ -29,6 +30,8 @@ class Connection(Registering):
     It may be used by many threads at once. It is closed by `close`, at the end of a ``with``
     block, or when the program ends.
     """
+
+    _sources: BlockingSources | None = None
 
     # Events
 
@@ -169,6 +172,17 @@ class Connection(Registering):
     def skip(self, delivery_id: int, *, timeout: float | None = None) -> None:
         """Give a delivery up that is dead or waits, so that its event goes on without it."""
         self._ask(timeout, self._durable("skip"), delivery_id)
+
+    @property
+    def sources(self) -> BlockingSources:
+        """
+        The sources of events on the dispatcher, blocking.
+
+        :raises SourcesNeedStore: in memory.
+        """
+        if self._sources is None:
+            self._sources = BlockingSources(self, self._ask(None, lambda: self.service.sources))
+        return self._sources
 
     def _durable(self, name: str) -> Callable[..., Deferred[Any]]:
         dispatcher = self.service.dispatcher

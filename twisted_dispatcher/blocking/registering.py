@@ -81,15 +81,22 @@ class Registering(Caller):
         registrations: Iterable[Registration],
         timeout: float | None,
     ) -> list[int]:
-        in_threads = [_in_thread(*args, **keywords) for args, keywords in registrations]
+        in_threads = [_registration(*args, **keywords) for args, keywords in registrations]
         found: list[int] = self._ask(
             timeout, self.dispatcher.replace_for, place, handler_ids, in_threads
         )
         return found
 
 
-def _threaded(options: Any) -> Any:
-    """Give options that name a thread where they name no runner of their own, and may do so."""
+def in_thread(function: Any, options: Any) -> Any:
+    """
+    Give the options with which a handler runs in a thread.
+
+    They are as they were for a coroutine function, where they name a runner of their own, and for
+    an exactly-once handler.
+    """
+    if inspect.iscoroutinefunction(function):
+        return options
     if options is None:
         return DEFAULT_OPTIONS
     if not isinstance(options, HandlerOptions):
@@ -99,7 +106,7 @@ def _threaded(options: Any) -> Any:
     return attrs.evolve(options, runner=THREAD)
 
 
-def _in_thread(
+def _registration(
     listen_fn: Listener,
     phase: str,
     use_weakref: bool = True,
@@ -107,7 +114,6 @@ def _in_thread(
     options: HandlerOptions | None = None,
     **match_spec: Any,
 ) -> Registration:
-    """Have a handler run in a thread, if it can."""
-    if not inspect.iscoroutinefunction(listen_fn):
-        options = _threaded(options)
-    return (listen_fn, phase, use_weakref), {"options": options, **match_spec}
+    """Take the arguments of a registration, and have its handler run in a thread, if it can."""
+    given = in_thread(listen_fn, options)
+    return (listen_fn, phase, use_weakref), {"options": given, **match_spec}

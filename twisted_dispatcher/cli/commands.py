@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import signal
-import sys
-from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import Any
 
-from twisted.internet.defer import Deferred
 from twisted.logger import globalLogBeginner
 
 from twisted_dispatcher.cli import chains, options
@@ -16,9 +12,11 @@ from twisted_dispatcher.cli.complaints import Complaints
 from twisted_dispatcher.cli.inspecting import listing, show, why
 from twisted_dispatcher.cli.mending import migrate, replay, skip
 from twisted_dispatcher.cli.options import command
+from twisted_dispatcher.cli.reacting import run_and_exit
 from twisted_dispatcher.cli.running import Run
 from twisted_dispatcher.cli.screen import ConsoleScreen
 from twisted_dispatcher.cli.sessions import session
+from twisted_dispatcher.cli.sweeps import sweep
 from twisted_dispatcher.cli.workflows import check
 from twisted_dispatcher.errors import DispatcherError
 from twisted_dispatcher.eventlogs import open_log
@@ -34,7 +32,7 @@ _OF_CHAINS = (
     chains.graph,
     chains.plan,
 )
-for _command in (listing, show, why, replay, skip, migrate, check, session, *_OF_CHAINS):
+for _command in (listing, show, why, replay, skip, migrate, check, session, sweep, *_OF_CHAINS):
     command.add_command(_command)
 
 
@@ -88,23 +86,6 @@ def feed(
     complaints = Complaints(screen.tell)
     globalLogBeginner.beginLoggingTo([complaints], redirectStandardIO=False)
     with opened, screen.showing("feeding"):
-        _under_reactor(
+        run_and_exit(
             lambda reactor: Run(reactor, opened, setup, screen, complaints, store=store, **how)
         )
-
-
-def _under_reactor(make_run: Callable[[Any], Run]) -> NoReturn:
-    """Start the reactor with a run, and exit with its status when that has ended."""
-    from twisted.internet.task import react
-
-    def main(reactor: Any) -> Deferred[None]:
-        run = make_run(reactor)
-
-        def interrupt() -> Deferred[None]:
-            signal.signal(signal.SIGINT, signal.SIG_DFL)  # a second Ctrl-C waits for nobody
-            return run.interrupt()
-
-        reactor.addSystemEventTrigger("before", "shutdown", interrupt)
-        return run.start().addCallback(sys.exit)
-
-    react(main)

@@ -198,6 +198,41 @@ CONCURRENCY = click.option(
 )
 QUIET = click.option("--quiet", is_flag=True, help="Show no progress.")
 
+# Of sweep
+
+SOURCES = click.option(
+    "--app",
+    "setup",
+    callback=_application,
+    metavar="MODULE:FUNCTION",
+    required=True,
+    help="The application: a function that is called with the EventSources, and registers sources "
+    "and handlers of groups.",
+)
+SENDER = click.option(
+    "--sender", metavar="NAME", help="Sweep only the objects of this sender; by default all."
+)
+RESUME = click.option(
+    "--resume/--afresh",
+    "resume",
+    default=False,
+    help="Go on where the last sweep was stopped, if it was; or look at all objects.  "
+    "[default: afresh]",
+)
+RECORD_ONLY = click.option(
+    "--record-only",
+    is_flag=True,
+    help="Run no handlers here: record what is new, for daemons that handle it.",
+)
+WINDOW = click.option(
+    "--window",
+    type=click.IntRange(min=1),
+    default=100,
+    show_default=True,
+    metavar="N",
+    help="How many new events may be under way at once.",
+)
+
 # Of what asks a store
 
 STORE = click.option(

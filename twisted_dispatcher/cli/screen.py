@@ -63,20 +63,20 @@ class ConsoleScreen:
         if bar is not None:
             bar.stop()
 
-    def progress(self, events: int | None, fraction: float | None) -> None:
-        """Show how far it is: the number of events, if they are counted, and the part of all."""
+    def progress(self, done: int | None, fraction: float | None, things: str = "events") -> None:
+        """Show how far it is: the number of things, if they are counted, and the part of all."""
         now = self._seconds()
         if not self._shows_progress or now < self._next_time:
             return
-        count = "" if events is None else f"{events:,} events"
+        count = "" if done is None else f"{done:,} {things}"
         if self._bar is None:
             share = "" if fraction is None else f"{fraction:.0%}"
             self.tell(f"{self._what}: {', '.join(filter(None, (count, share)))}")
             self._next_time = now + BETWEEN_LINES
         else:
             total = None if fraction is None else _STEPS
-            done = (fraction or 0.0) * _STEPS
-            self._bar.update(TaskID(0), completed=done, total=total, count=count)
+            completed = (fraction or 0.0) * _STEPS
+            self._bar.update(TaskID(0), completed=completed, total=total, count=count)
             self._bar.refresh()
             self._next_time = now + BETWEEN_DRAWINGS
 
@@ -91,10 +91,14 @@ class ConsoleScreen:
 
     def summary(self, tally: Tally) -> None:
         """Write tables of what was counted on standard output; nothing more is in progress."""
-        self._take_bar_away()
-        self._out.print(_totals(tally))
+        self.counts(_counted(tally))
         if tally.calls:
             self._out.print(_slowest(tally.slowest(SLOWEST), len(tally.handlers)))
+
+    def counts(self, rows: Iterable[tuple[str, str]]) -> None:
+        """Write a table of counts on standard output; nothing more is in progress."""
+        self._take_bar_away()
+        self._out.print(_totals(rows))
 
     def table(self, headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         """Write a table on standard output."""
@@ -127,11 +131,11 @@ def _bar_on(console: Console) -> Progress:
     )
 
 
-def _totals(tally: Tally) -> Table:
+def _totals(rows: Iterable[tuple[str, str]]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, show_header=False)
     table.add_column(style="bold")
     table.add_column(justify="right")
-    for name, value in _counted(tally):
+    for name, value in rows:
         table.add_row(name, value)
     return table
 

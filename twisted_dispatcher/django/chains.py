@@ -29,8 +29,8 @@ class ChainDispatcher:
     """
     Finds, makes and executes the chains of one type; its methods block.
 
-    It has the methods of `twisted_dispatcher.chains.ChainDispatcher`, which give what the
-    Deferreds there fire with, and raise what these fail with. ``timeout=`` says for how many
+    It has the methods of `twisted_dispatcher.chains.dispatcher.ChainDispatcher`, which give what
+    the Deferreds there fire with, and raise what these fail with. ``timeout=`` says for how many
     seconds one may take. Plain methods of the transitions, and plain callbacks, are called in
     threads where they may use the ORM.
 
@@ -50,7 +50,7 @@ class ChainDispatcher:
         self.chain_type = chain_type
         self.requests_by = requests_by
         self._configs = chain_configs
-        self._connection: Any = None
+        self._service: Any = None
         self._face: Any = None
 
     def execute_chain(self, chain: Any = None, *, callback: Any = None, **keywords: Any) -> Any:
@@ -86,7 +86,7 @@ class ChainDispatcher:
         if connections[conf().database].in_atomic_block:
             raise ChainInTransaction(self.chain_type)
         connection = running.connection()
-        if connection is not self._connection:
+        if connection.service is not self._service:
             self._face = connection.make(
                 AsynchronousChainDispatcher,
                 self.chain_type,
@@ -94,7 +94,7 @@ class ChainDispatcher:
                 self.requests_by,
                 dispatcher=connection.dispatcher,
             )
-            self._connection = connection
+            self._service = connection.service
         return self._face
 
 

@@ -15,6 +15,8 @@ It is a mapping, and everything in it may be left out:
     the dotted path of a function that is called with the service when it starts.
 ``LEASE``, ``DRAIN``, ``BURY_AFTER``, ``KEEP_PAYLOADS``, ``KEEP_KEYS``
     seconds, as `DurableDispatcher` takes them.
+``THREADS``
+    so many handlers run at once in a process; each may hold a connection of Django's.
 ``TIMEOUT``
     seconds that a page of the admin waits for the dispatcher.
 """
@@ -71,6 +73,7 @@ class Conf:
     bury_after: float | None = 7 * DAY
     keep_payloads: float | None = None
     keep_keys: float | None = None
+    threads: int = 10
     timeout: float = 30.0
 
 
@@ -155,6 +158,11 @@ def _seconds(value: Any) -> str | None:
     return f"is a number of seconds above 0, not {value!r}"
 
 
+def _count(value: Any) -> str | None:
+    is_number = isinstance(value, int) and not isinstance(value, bool)
+    return None if is_number and value > 0 else f"is a whole number above 0, not {value!r}"
+
+
 def _seconds_or_none(value: Any) -> str | None:
     return None if value is None else _seconds(value)
 
@@ -169,5 +177,6 @@ _CHECKS: Final[Mapping[str, Check]] = {
     "BURY_AFTER": _seconds_or_none,
     "KEEP_PAYLOADS": _seconds_or_none,
     "KEEP_KEYS": _seconds_or_none,
+    "THREADS": _count,
     "TIMEOUT": _seconds,
 }

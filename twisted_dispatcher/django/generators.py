@@ -38,19 +38,18 @@ OPERATORS: Final[Mapping[str, Callable[[Any, Any], Any]]] = {
 
 
 def events_from_generators(
-    described: Iterable[Mapping[str, Any]] | None = None, **options: Any
+    described: Iterable[Mapping[str, Any]] | None = None, on_error: Any = None
 ) -> Iterator[Any]:
     """
     Give the events of generators, one after another; nothing is recorded.
 
     :param described: by default the active generators of the database; also
         ``Generator.objects.as_generators()``, or descriptions of your own.
-    :param options: as `twisted_dispatcher.sources.events_from_generators` takes them.
+    :param on_error: see `twisted_dispatcher.sources.events_from_generators`.
     """
     if described is None:
         described = Generator.objects.active().as_generators()
-    events: Iterator[Any] = sources.events_from_generators(described, **options)
-    return events
+    return sources.events_from_generators(described, on_error)
 
 
 class GeneratorQuerySet(models.QuerySet):
@@ -91,30 +90,22 @@ class Generator(models.Model):
         return f"{self.group} from {self.source}"
 
     def clean(self) -> None:
-        """Refuse a source that nobody has registered, and a group that has events of another."""
+        """Refuse a source that nobody has registered."""
         super().clean()
         if self.source not in self.SOURCES:
             raise ValidationError({"source": f"No source is registered as {self.source!r}."})
-        others = Generator.objects.filter(group=self.group).exclude(source=self.source)
-        if others.exclude(pk=self.pk).exists():
-            raise ValidationError(
-                {
-                    "group": "Another generator makes events of this group from another source. "
-                    "Where two candidates have the same number, their events would have the same "
-                    "key, and the second would be lost."
-                }
-            )
 
     def as_generator(self) -> dict[str, Any]:
         """Describe it; see `GeneratorQuerySet.as_generators`."""
-        described = {"group": self.group, "conditions": []}
+        described: dict[str, Any] = {"group": self.group, "conditions": []}
         try:
             source = self._source()
             conditions = [each.as_condition() for each in self.conditions.all()]
         except (UnknownGeneratorSource, UnknownOperator) as error:
             return {**described, "candidates": partial(_raise, error), "context": dict}
         described["conditions"] = conditions
-        return {**described, "candidates": source["candidates"], "context": source["context"]}
+        # What a source lacks is found by whoever reads the description.
+        return {**described, **{name: source.get(name) for name in ("candidates", "context")}}
 
     def _source(self) -> Mapping[str, Any]:
         try:

@@ -315,3 +315,23 @@ class Instance(models.Model):
 
     def __str__(self) -> str:
         return str(self.name)
+
+
+class Sweep(models.Model):
+    """Where a sweep stands: how many objects it has seen, and which was the last one."""
+
+    name = models.TextField(primary_key=True)
+    seen = models.BigIntegerField(db_column="objects")
+    position = models.TextField(null=True)
+    began = models.FloatField()
+    changed = models.FloatField()
+    ended = models.FloatField(null=True)
+
+    objects = StoredManager()
+
+    class Meta:
+        db_table = "twisted_dispatcher_sweep"
+        default_permissions = _PERMISSIONS
+
+    def __str__(self) -> str:
+        return str(self.name)

@@ -69,6 +69,11 @@ class Recorded:
         return self.draft.event
 
     @property
+    def event_id(self) -> int | None:
+        """The id of the event, if it is recorded."""
+        return None if self.acceptance is None else self.acceptance.event_id
+
+    @property
     def is_new(self) -> bool:
         """Whether it was recorded just now."""
         return self.acceptance is not None and self.acceptance.new
@@ -91,7 +96,7 @@ def follow(follower: Follower) -> None:
 
 
 def leave(follower: Follower) -> None:
-    """Call a function no more that was given to `follow`."""
+    """Call a function that followed no more."""
     _followers.remove(follower)
 
 

@@ -109,7 +109,8 @@ def register() -> None:
     register_functions(SimpleLazyObject, _written_lazy, _read, _LAZY, verify=False)
     register_functions(Reference, _parts, _read, _REFERENCE)
     # What a handler puts into the context of another event.
-    register_functions(Resolved, lambda context: context.data, dict, _CONTEXT, verify=False)
+    context: Any = Resolved
+    register_functions(context, lambda found: found.data, dict, _CONTEXT, verify=False)
 
 
 def _parts(reference: Reference) -> list[Any]:

@@ -7,9 +7,9 @@ starts takes the handlers from here (`enter`).
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterable
 from functools import partial
+from inspect import iscoroutinefunction
 from re import Pattern
 from threading import RLock
 from typing import Any, Final, Protocol
@@ -17,11 +17,12 @@ from typing import Any, Final, Protocol
 import attrs
 
 from twisted_dispatcher.errors import InvalidOptions
-from twisted_dispatcher.options import EXACTLY_ONCE, HandlerOptions
+from twisted_dispatcher.options import HandlerOptions
+from twisted_dispatcher.registrar import takes_transaction
 from twisted_dispatcher.registration.handlers import check_callable
 from twisted_dispatcher.sources.groups import group_pattern
 
-Source = Callable[[Any], Iterable[Any]]
+Source = Callable[[Any], "Iterable[Any] | None"]
 
 MODEL_SOURCES: Final[dict[type, list[Source]]] = {}
 """By model, the sources of its events, in order of registration."""
@@ -64,10 +65,8 @@ def register_group_handler(
     """
     Have a handler called with the events whose group a pattern is found in.
 
-    A plain function is called in a thread, where it may use the ORM.
-
     :param group: a regular expression, as text or compiled; it need not match the whole group.
-    :param options: how it is retried, and the like.
+    :param options: see `options_of` for where the handler runs.
     :raises InvalidSource: at once, for a pattern that is no regular expression.
     :raises NotCallable, InvalidOptions: at once.
     """
@@ -112,20 +111,20 @@ def hand_over(sources: TakesHandlers, registered: GroupHandler) -> None:
 
 def options_of(registered: GroupHandler) -> HandlerOptions:
     """
-    Give the options of a handler, which is called in a thread unless it says where.
+    Give the options that a handler gets: those that were given, but for where it runs.
 
-    An ``async def`` runs in the reactor's thread, and what is called exactly once where the store
-    commits.
+    A plain function runs in a thread, where it may use the ORM, unless another runner was named; a
+    coroutine function in the reactor's. One that is exactly-once runs where the store commits.
     """
     options = registered.options or HandlerOptions()
-    named = options.runner != "reactor" or options.guarantee == EXACTLY_ONCE
-    if named or _is_coroutine_function(registered.handler):
-        return options
-    return attrs.evolve(options, runner="thread")
+    is_plain = options.runner == "reactor" and not _is_coroutine_function(registered.handler)
+    if is_plain and not takes_transaction(options):
+        return attrs.evolve(options, runner="thread")
+    return options
 
 
 def _is_coroutine_function(handler: Any) -> bool:
+    """Tell whether a handler is one, also if it is a partial or an object with such a call."""
     while isinstance(handler, partial):
         handler = handler.func
-    call = type(handler).__call__
-    return inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(call)
+    return iscoroutinefunction(handler) or iscoroutinefunction(type(handler).__call__)

@@ -24,6 +24,8 @@ from twisted_dispatcher.django.registry import MODEL_SOURCES, Source
 from twisted_dispatcher.errors import InvalidSource, SourceBroke
 from twisted_dispatcher.registration.handlers import callable_name
 
+Report = Callable[[str, "str | None", BaseException], object]
+
 _WRAPPED = "_twisted_dispatcher_wrapped"
 
 
@@ -88,13 +90,14 @@ def _saved(*, sender: type[Model], instance: Any, raw: bool, using: str, **rest:
             tell(each.draft.source, each.draft.new.key, each.collision)
 
 
-def drafts_of(source: Source, instance: Any, using: str) -> list[Draft]:
+def drafts_of(source: Source, instance: Any, using: str, report: Report = tell) -> list[Draft]:
     """
     Run a source, and write down what it says of an instance.
 
     What cannot be written down, and what the source raises, is reported; the rest is given.
 
     :param using: the alias of the database of which the source may ask something.
+    :param report: called with the name of the source, the key, and what is wrong.
     """
     name = callable_name(source)
     drafts: list[Draft] = []
@@ -105,11 +108,11 @@ def drafts_of(source: Source, instance: Any, using: str) -> list[Draft]:
                     with contained(using):
                         drafts.append(drafted(declaration, name))
                 except Exception as error:
-                    tell(name, key_of(declaration), error)
+                    report(name, key_of(declaration), error)
     except Exception as error:
         broke = SourceBroke(name, error)
         broke.__cause__ = error
-        tell(name, None, broke)
+        report(name, None, broke)
     return drafts
 
 

@@ -16,17 +16,20 @@ registered for groups. However often a source says the same thing, it is handled
 
 from twisted_dispatcher.sources.declarations import declared, event
 from twisted_dispatcher.sources.eventsources import EventSources
+from twisted_dispatcher.sources.generators import GeneratorProblem, events_from_generators
 from twisted_dispatcher.sources.naming import handler_name
 from twisted_dispatcher.sources.news import NewEvents
 from twisted_dispatcher.sources.reports import Problem, SourceReport, SweepReport
 
 __all__ = [
     "EventSources",
+    "GeneratorProblem",
     "NewEvents",
     "Problem",
     "SourceReport",
     "SweepReport",
     "declared",
     "event",
+    "events_from_generators",
     "handler_name",
 ]

@@ -200,7 +200,7 @@ def calling(**more: Any) -> list[Contender]:
 
 def calling_at_once() -> list[Contender]:
     """Gives the ways to call a function from many threads."""
-    more = {"calls": THREADS, "events": THREADS}
+    more: dict[str, Any] = {"calls": THREADS, "events": THREADS}
     return [
         Contender("crochet, run_in_reactor", from_threads(crochets), **more),
         Contender("ours", from_threads(ours), **more),

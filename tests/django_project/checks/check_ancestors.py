@@ -8,10 +8,12 @@ from typing import Any
 from unittest import mock
 
 from django.core import mail
-from django.test import TestCase, override_settings
+from django.test import TestCase
 
+from tests.django_project.checks.recording import SourcesMixin
 from tests.django_project.club.models import Gift, Member
-from twisted_dispatcher.django import api, registry
+from twisted_dispatcher.django import api
+from twisted_dispatcher.django.testing import AtOnceMixin
 
 ALL = ["member_joined", "member_quiet", "member_leaving", "member_left"]
 
@@ -48,14 +50,12 @@ def events_with_context(member: Member) -> Iterator[dict[str, Any]]:
         yield api.event(group, member.pk, {"member": member})
 
 
-@override_settings(TWISTED_DISPATCHER={"RUN": "at-once"})
-class DocumentTests(TestCase):
+class DocumentTests(SourcesMixin, AtOnceMixin, TestCase):
     """A project whose handlers and sources are those of a document."""
 
     def setUp(self) -> None:
-        """Forget afterwards what a test registers."""
-        for registered in (registry.GROUP_HANDLERS, registry.MODEL_SOURCES):
-            self.addCleanup(_put_back, registered, registered.copy())
+        """Give all members dates."""
+        super().setUp()
         # The dates are no columns: whoever reads a member gets them all the same.
         for name, days in (("joined", -5), ("left", -1)):
             when = date.today() + timedelta(days=days)
@@ -140,11 +140,3 @@ class DocumentTests(TestCase):
             for instance in model.objects.order_by("pk"):
                 for source in sources:
                     process(source(instance))
-
-
-def _put_back(registered: Any, before: Any) -> None:
-    registered.clear()
-    if isinstance(registered, list):
-        registered.extend(before)
-    else:
-        registered.update(before)

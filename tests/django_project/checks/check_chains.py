@@ -6,11 +6,12 @@ import threading
 from typing import Any
 
 from django.db import transaction
-from django.test import TestCase, TransactionTestCase
+from django.test import TestCase, TransactionTestCase, override_settings
 
 from tests.django_project.club.models import Member
 from twisted_dispatcher.chains import DONE, NEW, Transition, exactly_once
-from twisted_dispatcher.django.chains import ChainDispatcher
+from twisted_dispatcher.django import running
+from twisted_dispatcher.django.chains import ChainDispatcher, ChainSchedule
 from twisted_dispatcher.django.models import Chain
 from twisted_dispatcher.errors import ChainInTransaction, UnknownChainType
 
@@ -78,6 +79,8 @@ class ChainTests(TransactionTestCase):
         self.member = Member.objects.create(name="Ada", active=False)
         self.resources = [("member", str(self.member.pk)), ("club", "rowing")]
         self.dispatcher = self.dispatcher_of(configuration())
+        # Or its connections would keep the database of the tests from being removed.
+        self.addCleanup(running.stop)
 
     def dispatcher_of(self, configs: Any) -> ChainDispatcher:
         """Give a dispatcher, made as the document makes it."""
@@ -191,6 +194,42 @@ class ChainTests(TransactionTestCase):
         """What no chain dispatcher has, this one has not either."""
         with self.assertRaisesMessage(AttributeError, "has no 'executes_chain'"):
             self.dispatcher.executes_chain()
+
+
+_welcomed = threading.Event()
+
+
+def welcome(transition: Any) -> None:
+    """Tell the test that a chain was executed."""
+    _welcomed.set()
+
+
+def start_chains(service: Any) -> None:
+    """Have chains executed that are due; named by the setting."""
+    ChainSchedule(service, "membership", configuration(), callback=welcome)
+
+
+class ScheduleTests(TransactionTestCase):
+    """A process that executes chains that are due."""
+
+    def setUp(self) -> None:
+        """Stop what runs in this process, whatever becomes of the test."""
+        _welcomed.clear()
+        self.addCleanup(running.stop)
+
+    @override_settings(TWISTED_DISPATCHER={"RUN": "here", "SETUP": f"{__name__}.start_chains"})
+    def test_due(self) -> None:
+        """A chain that is due is executed, and nobody has to ask for it."""
+        member = Member.objects.create(name="Ada")
+
+        ChainDispatcher("membership", configuration()).get_or_create_chain(
+            [("member", str(member.pk))]
+        )
+
+        self.assertTrue(_welcomed.wait(60))
+        # Which waits for the execution that is under way.
+        running.stop()
+        self.assertEqual("welcomed", Chain.objects.get().state)
 
 
 class ConstructionTests(TestCase):

@@ -25,7 +25,9 @@ class ReferencesTests(TestCase):
 
     def sent(self, **context: Any) -> Event:
         """Give an event as a handler gets it that was recorded with a context."""
-        return resolved(default_codec.decode(default_codec.encode(Event("a", context=context))))
+        found = resolved(default_codec.decode(default_codec.encode(Event("a", context=context))))
+        assert isinstance(found, Event)
+        return found
 
     def test_fresh(self) -> None:
         """A handler gets the row as it is when it asks, and the same instance again."""
@@ -106,7 +108,7 @@ class ReferencesTests(TestCase):
         found = self.sent(member=self.ada, of=[{"it": self.ada}], other={"it": self.ada})
 
         for context in (found.context, dict(found.context), {"all": found.context}):
-            again = self.sent(**context).context
+            again: Any = self.sent(**context).context
             again = again.get("all", again)
             self.assertEqual(self.ada, again["member"])
             self.assertEqual(self.ada, again["of"][0]["it"])

@@ -15,7 +15,7 @@ from django.db import DatabaseError, connection, transaction
 from django.db.models.signals import post_save
 from django.test import TestCase, TransactionTestCase, override_settings
 
-from tests.django_project.checks.recording import SourcesMixin, keys
+from tests.django_project.checks.recording import FLUSHED, SourcesMixin, keys
 from tests.django_project.club.models import Gift, Member, Patron, Veteran
 from twisted_dispatcher.django import outbox
 from twisted_dispatcher.django.registry import MODEL_SOURCES
@@ -34,6 +34,10 @@ def joined(member: Member) -> Iterator[Any]:
 def named(member: Member) -> Any:
     """Say once which names a member has."""
     return [event("named", f"{member.pk}_{member.name}")]
+
+
+def nothing(member: Member) -> None:
+    """Have nothing to say of a member."""
 
 
 class SourcesTests(SourcesMixin, TestCase):
@@ -64,7 +68,7 @@ class SourcesTests(SourcesMixin, TestCase):
 
     def test_no_events(self) -> None:
         """A source may have nothing to say: None, or nothing at all."""
-        self.register(Member, lambda member: None, lambda member: [], lambda member: iter(()))
+        self.register(Member, nothing, lambda member: [], lambda member: iter(()))
 
         Member.objects.create(name="Ada")
 
@@ -131,7 +135,8 @@ class SourcesTests(SourcesMixin, TestCase):
 
     def test_misuse(self) -> None:
         """What is no model, or no source, is refused."""
-        for sender, source in ((str, joined), ("club.Member", joined), (Member, None)):
+        wrong: list[Any] = [(str, joined), ("club.Member", joined), (Member, None)]
+        for sender, source in wrong:
             with self.assertRaises(InvalidSource):
                 register_model_event_source(sender=sender, source=source)
         self.assertEqual({}, MODEL_SOURCES)
@@ -243,6 +248,7 @@ class BrokenSourcesTests(SourcesMixin, TestCase):
 class TransactionsTests(SourcesMixin, TransactionTestCase):
     """A row and its events are one transaction."""
 
+    available_apps = FLUSHED
     databases = ("default", "other")
 
     def test_autocommit(self) -> None:

@@ -12,6 +12,9 @@ from twisted_dispatcher.django.models import Event, OpenEvent, UnplannedEvent
 from twisted_dispatcher.django.registry import MODEL_SOURCES, Source
 from twisted_dispatcher.django.savings import register_model_event_source
 
+# For tests that commit: only the tables of these are emptied, and nothing is made in them anew.
+FLUSHED = ["twisted_dispatcher.django", "tests.django_project.club"]
+
 
 def keys() -> list[str]:
     """Give the keys of all recorded events, in the order of their ids."""

@@ -49,16 +49,16 @@ class Mending:
 # The bridge is imported where something is changed: pages that only show do without it.
 
 
-def _replay(delivery_id: int) -> object:
+def _replay(delivery_id: int) -> None:
     from twisted_dispatcher.django import running
 
-    return running.replay(delivery_id)
+    running.replay(delivery_id)
 
 
-def _skip(delivery_id: int) -> object:
+def _skip(delivery_id: int) -> None:
     from twisted_dispatcher.django import running
 
-    return running.skip(delivery_id)
+    running.skip(delivery_id)
 
 
 REPLAY: Final = Mending(

@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     """Makes tables of the project's own kind, which `open_store` does not know."""
 
-    dependencies = [("twisted_dispatcher", "0006_outbox")]
+    dependencies = [("twisted_dispatcher", "0007_outbox")]
     operations = [
         migrations.AlterModelOptions(
             name="Delivery",

@@ -10,5 +10,5 @@ from twisted_dispatcher.django.tables import StoreTables
 class Migration(migrations.Migration):
     """Runs the file that PostgreSQL alone has."""
 
-    dependencies = [("twisted_dispatcher", "0005_marks")]
-    operations = [StoreTables(postgresql=6)]
+    dependencies = [("twisted_dispatcher", "0006_sweeps")]
+    operations = [StoreTables(postgresql=7)]

@@ -1,0 +1,186 @@
+"""Generators that are kept in the database, and their pages in the admin."""
+
+from __future__ import annotations
+
+from typing import Any
+from unittest.mock import patch
+
+from django.contrib.auth.models import User
+from django.test import TestCase
+from django.urls import reverse
+
+from tests.django_project.club.models import Member
+from twisted_dispatcher.django import api
+from twisted_dispatcher.django.generators import events_from_generators
+from twisted_dispatcher.django.models import Condition, Event, Generator
+from twisted_dispatcher.errors import UnknownGeneratorSource, UnknownOperator
+
+
+def facts_of(member: Member) -> dict[str, Any]:
+    """Give what conditions ask for."""
+    return {"member": member, "letters": len(member.name)}
+
+
+facts_of.context_description = "letters: of the name"  # type: ignore[attr-defined]
+
+SOURCES = {
+    "members": {
+        "candidates": lambda: Member.objects.order_by("pk"),
+        "context": facts_of,
+        "verbose_name": "members of the club",
+    },
+    "nobody": {"candidates": list, "context": dict},
+}
+
+
+class GeneratorCase(TestCase):
+    """A club with three members, and sources."""
+
+    def setUp(self) -> None:
+        """Register the sources."""
+        registered = patch.dict(Generator.SOURCES, SOURCES, clear=True)
+        registered.start()
+        self.addCleanup(registered.stop)
+        self.members = [Member.objects.create(name=name) for name in ("Al", "Bob", "Charles")]
+
+    def generator(self, group: str, *conditions: tuple[str, str, int], **values: Any) -> Generator:
+        """Store a generator with conditions."""
+        made: Generator = Generator.objects.create(group=group, **{"source": "members", **values})
+        for variable, operator, value in conditions:
+            Condition.objects.create(
+                generator=made, variable=variable, operator=operator, value=value
+            )
+        return made
+
+
+class GeneratorTests(GeneratorCase):
+    """What they make."""
+
+    def names(self, *arguments: Any, **keywords: Any) -> list[str]:
+        """Give the group and the name of the member of each event."""
+        return [
+            f"{each['group']} {each['context']['member'].name}"
+            for each in events_from_generators(*arguments, **keywords)
+        ]
+
+    def test_operators(self) -> None:
+        """Each of the operators compares as it says (S63)."""
+        expected = {
+            ">": ["Charles"],
+            "<": ["Al"],
+            ">=": ["Bob", "Charles"],
+            "<=": ["Al", "Bob"],
+            "=": ["Bob"],
+            "!=": ["Al", "Charles"],
+        }
+        for operator, names in expected.items():
+            with self.subTest(operator):
+                made = self.generator("g", ("letters", operator, 3))
+                self.assertEqual([f"g {name}" for name in names], self.names())
+                made.delete()
+
+    def test_all_conditions(self) -> None:
+        """All conditions must be met; the key has the candidate's (S60)."""
+        self.generator("club_short", ("letters", ">", 2), ("letters", "<", 5))
+
+        (made,) = events_from_generators()
+
+        self.assertEqual(f"club_short_{self.members[1].pk}", made["key"])
+
+    def test_inactive(self) -> None:
+        """One that is switched off is left out by default alone (S65)."""
+        self.generator("a", ("letters", "=", 2))
+        self.generator("b", ("letters", "=", 2), is_active=False)
+
+        self.assertEqual(["a Al"], self.names())
+        self.assertEqual(["a Al", "b Al"], self.names(Generator.objects.as_generators()))
+
+    def test_bad_rows(self) -> None:
+        """A row that names what there is not is reported, and the others go on (S69)."""
+        self.generator("a", source="strangers")
+        self.generator("b", ("letters", "~", 2))
+        self.generator("c", ("letters", "=", 2))
+        problems: list[Any] = []
+
+        self.assertEqual(["c Al"], self.names(on_error=problems.append))
+
+        self.assertEqual(["a", "b"], [each.group for each in problems])
+        self.assertIsInstance(problems[0].error, UnknownGeneratorSource)
+        self.assertIn("there are: members, nobody", str(problems[0].error))
+        self.assertIsInstance(problems[1].error, UnknownOperator)
+
+    def test_recorded_by_the_caller(self) -> None:
+        """Nothing is recorded until somebody does so; then each event is, once (S67)."""
+        self.generator("club", ("letters", ">", 2))
+
+        self.assertEqual(2, len(list(events_from_generators())))
+        self.assertEqual(0, Event.objects.count())
+        for _ in range(2):
+            api.process_events(events_from_generators())
+        self.assertEqual(2, Event.objects.count())
+
+
+class GeneratorPagesTests(GeneratorCase):
+    """The pages of the admin."""
+
+    def setUp(self) -> None:
+        """Log in."""
+        super().setUp()
+        self.client.force_login(User.objects.create_superuser("root"))
+
+    def text(self, kind: str, *parts: Any) -> str:
+        """Give what a page says."""
+        answer = self.client.get(page(kind, *parts))
+        self.assertEqual(200, answer.status_code)
+        return str(answer.content.decode())
+
+    def test_list(self) -> None:
+        """The list has the conditions as one, and switches generators on and off (S101)."""
+        made = self.generator("club", ("letters", ">", 5), ("days", "=", 1))
+
+        self.assertIn("letters &gt; 5 &amp;&amp; days = 1", self.text("changelist"))
+
+        form = {"form-TOTAL_FORMS": 1, "form-INITIAL_FORMS": 1, "form-0-id": made.pk}
+        answer = self.client.post(page("changelist"), {**form, "_save": "Save"})
+        self.assertEqual(302, answer.status_code)
+        self.assertFalse(Generator.objects.get().is_active)
+
+    def test_change(self) -> None:
+        """A page has sources to choose from, the variables, and conditions (S71, S102)."""
+        members = self.generator("club", ("letters", ">", 5))
+        nobody = self.generator("empty", source="nobody")
+
+        text = self.text("change", members.pk)
+        self.assertIn('<option value="members" selected>Members of the club</option>', text)
+        self.assertIn('<option value="nobody">Nobody</option>', text)
+        self.assertIn("letters: of the name", text)
+        self.assertIn('name="conditions-0-variable" value="letters"', text)
+        self.assertIn("Description not available.", self.text("change", nobody.pk))
+
+    def test_unknown_source(self) -> None:
+        """A source that nobody has registered is shown, and refused when it is saved."""
+        made = self.generator("club", source="strangers")
+
+        self.assertIn("strangers (not registered)", self.text("change", made.pk))
+        answer = self.client.post(
+            page("change", made.pk),
+            {
+                **{"group": "club", "source": "strangers"},
+                **{"conditions-TOTAL_FORMS": 0, "conditions-INITIAL_FORMS": 0},
+            },
+        )
+        self.assertIn("No source is registered as", answer.content.decode())
+
+    def test_add(self) -> None:
+        """When one is added, there is neither a description nor a condition yet (S103)."""
+        text = self.text("add")
+
+        self.assertNotIn("Description", text)
+        self.assertNotIn("conditions-0", text)
+        self.client.post(page("add"), {"group": "club", "source": "members", "is_active": "on"})
+        self.assertEqual("club from members", str(Generator.objects.get()))
+
+
+def page(kind: str, *parts: Any) -> str:
+    """Give the address of a page."""
+    return str(reverse(f"admin:twisted_dispatcher_generator_{kind}", args=parts))

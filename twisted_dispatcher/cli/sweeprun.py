@@ -1,0 +1,179 @@
+"""Sweeping the sources of an application, under the reactor, from its setup to its summary."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Protocol
+
+import attrs
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.task import deferLater
+from twisted.python.failure import Failure
+
+from twisted_dispatcher.cli.application import Setup
+from twisted_dispatcher.cli.complaints import Complaints, traceback_of
+from twisted_dispatcher.cli.statuses import FAILED, INTERRUPTED, WELL
+from twisted_dispatcher.cli.venues import DRAIN
+from twisted_dispatcher.durable.dispatcher import DurableDispatcher
+from twisted_dispatcher.errors import SourceError, StoreError
+from twisted_dispatcher.interfaces import IStore
+from twisted_dispatcher.sources import EventSources, SweepReport
+
+
+class Screen(Protocol):
+    """Where a sweep shows how it goes."""
+
+    def progress(self, done: int, fraction: float | None, things: str) -> None:
+        """Show how far it is."""
+
+    def tell(self, text: str) -> None:
+        """Show what went wrong."""
+
+    def counts(self, rows: Iterable[tuple[str, str]]) -> None:
+        """Show what was counted."""
+
+
+@attrs.frozen
+class Wish:
+    """
+    What is to be swept, and how.
+
+    :ivar sender: the name of a sender; None for all of them.
+    :ivar record_only: whether what is new is left to others to handle.
+    """
+
+    sender: str | None = None
+    resume: bool = False
+    record_only: bool = False
+    window: int = 100
+    phases: Sequence[str] = ("before", "during", "after")
+    lease: float = 10.0
+
+
+class SweepRun:
+    """
+    One sweep of one application, with a dispatcher of its own on a store, which it closes.
+
+    It gives the exit status: `WELL`, `FAILED` (something was not recorded, a handler or the setup
+    failed, or the store is away) or `INTERRUPTED`.
+    """
+
+    def __init__(
+        self,
+        reactor: Any,
+        store: IStore,
+        setup: Setup,
+        screen: Screen,
+        complaints: Complaints,
+        wish: Wish,
+    ) -> None:
+        self._reactor = reactor
+        self._store = store
+        self._setup = setup
+        self._screen = screen
+        self._complaints = complaints
+        self._wish = wish
+        self._dispatcher = DurableDispatcher(
+            store,
+            (),
+            wish.phases,
+            clock=reactor,
+            worker=not wish.record_only,
+            lease=wish.lease,
+            drain=DRAIN,
+        )
+        self._sources = EventSources(self._dispatcher)
+        self._report = SweepReport()
+        self._running: Deferred[int] | None = None
+
+    def start(self) -> Deferred[int]:
+        """Begin; give what fires with the exit status and does not fail."""
+        self._running = Deferred.fromCoroutine(self._run())
+        return self._running
+
+    def interrupt(self) -> Deferred[None]:
+        """Stop the sweep; give what fires when its place is kept, and everything has ended."""
+        ended: Deferred[None] = Deferred()
+
+        def tell(status: int) -> int:
+            ended.callback(None)
+            return status
+
+        if self._running is None:
+            ended.callback(None)
+        else:
+            self._running.addBoth(tell)
+            self._running.cancel()
+        return ended
+
+    async def _run(self) -> int:
+        status = await self._step("the application's setup failed", self._set_up)
+        is_set_up = status == WELL
+        if is_set_up:
+            status = await self._step("sweeping failed", self._sweep)
+        status = await self._step("stopping failed", self._close) or status
+        if is_set_up:
+            self._screen.counts(_counted(self._report))
+        for line in self._complaints.rest():
+            self._screen.tell(line)
+        return status or (WELL if self._report.is_clean else FAILED)
+
+    async def _step(self, failed: str, step: Callable[[], Any]) -> int:
+        """Take a step; if it fails say so, and give the exit status that this means."""
+        try:
+            await step()
+        except CancelledError:
+            self._screen.tell("stopped; --resume goes on from here")
+            return INTERRUPTED
+        except (SourceError, StoreError) as error:
+            self._screen.tell(str(error))
+            return FAILED
+        except Exception:
+            self._screen.tell(f"{failed}:\n{traceback_of(Failure())}")
+            return FAILED
+        return WELL
+
+    async def _set_up(self) -> None:
+        # From here on the reactor runs, so that Ctrl-C is heard.
+        await deferLater(self._reactor, 0)
+        answer = self._setup(self._sources)
+        if inspect.isawaitable(answer):
+            await answer
+
+    async def _sweep(self) -> None:
+        self._dispatcher.start()
+        await self._dispatcher.when_ready()
+        wish = self._wish
+        await self._sources.sweep(
+            wish.sender,
+            progress=self._progress,
+            resume=wish.resume,
+            wait=not wish.record_only,
+            window=wish.window,
+        )
+
+    def _progress(self, report: SweepReport) -> None:
+        self._report = report
+        fraction = report.seen / report.total if report.total else None
+        self._screen.progress(report.seen, fraction, f"of {report.sender}")
+
+    async def _close(self) -> None:
+        await self._dispatcher.stop()
+        await self._store.close()
+
+
+def _counted(report: SweepReport) -> Iterable[tuple[str, str]]:
+    """Give what was counted, under the names that people read."""
+    counts = {
+        "objects": report.objects,
+        "new events": report.recorded,
+        "known already": report.known,
+        "handled": report.handled,
+        "failed": report.failed,
+        "still under way": report.unfinished,
+        "refused": report.refused,
+        "key collisions": report.collisions,
+        "broken sources": report.broken,
+    }
+    return ((name, f"{count:,}") for name, count in counts.items())
