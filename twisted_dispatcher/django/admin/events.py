@@ -113,8 +113,8 @@ class EventAdmin(StoredAdmin):
 
 def _count(**conditions: Any) -> Subquery:
     """Count deliveries of an event; they have neighbouring ids."""
-    ids = (OuterRef("first_delivery"), OuterRef("last_delivery"))
-    rows = Delivery.objects.filter(pk__range=ids, **conditions).order_by()
+    ids = {"pk__gte": OuterRef("first_delivery"), "pk__lte": OuterRef("last_delivery")}
+    rows = Delivery.objects.filter(**ids, **conditions).order_by()
     counted = rows.annotate(number=Func(F("pk"), function="COUNT")).values("number")
     return Subquery(counted, output_field=IntegerField())
 
