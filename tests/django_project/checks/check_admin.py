@@ -19,6 +19,8 @@ from tests.django_project.stored import (
     store_event,
     store_session,
 )
+from twisted_dispatcher.django import reading
+from twisted_dispatcher.django.admin.looks import MOST_SHOWN
 from twisted_dispatcher.django.admin.pages import NewestPages
 from twisted_dispatcher.django.models import (
     Chain,
@@ -146,6 +148,29 @@ class EventPagesTests(Pages):
         event = store_event("shop_1", "done", body=None)
 
         self.assertIn("It was deleted", self.text(page("event", "change", event.pk)))
+
+    def test_large_payload(self) -> None:
+        """Of a large payload the beginning is shown."""
+        event = store_event("shop_1", "done", body=f'[1,"{"x" * MOST_SHOWN * 2}"]')
+
+        text = self.text(page("event", "change", event.pk))
+
+        self.assertLess(len(text), MOST_SHOWN * 3 // 2)
+        self.assertIn("and 100,002 characters more", text)
+
+    def test_without_driver(self) -> None:
+        """Where the store's own questions cannot be asked, the page says so, and has the rest."""
+        event = store_event("shop_1", "dead")
+        chain = store_chain("c1")
+
+        with patch.object(reading, "import_module", side_effect=ImportError):
+            for address in (
+                page("event", "change", event.pk),
+                page("delivery", "change", event.first_delivery),
+                page("chain", "change", chain.pk),
+            ):
+                self.assertIn("psycopg 3, which is not installed", self.text(address))
+            self.assertIn("note", self.text(page("event", "change", event.pk)))
 
 
 class DeliveryPagesTests(Pages):
