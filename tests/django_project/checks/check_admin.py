@@ -29,6 +29,7 @@ from twisted_dispatcher.django.models import (
     Event,
     Instance,
     Session,
+    Sweep,
 )
 from twisted_dispatcher.triggerrecords import ACTIVE, OPEN, WAITING
 
@@ -326,6 +327,23 @@ class SessionPagesTests(Pages):
             address = page("instance", "change", f"{session.pk}_2Fmail_231")
             self.assertIn(address, text)
             self.assertIn(session.uid, self.text(address))
+
+
+class SweepPagesTests(Pages):
+    """Sweeps."""
+
+    def test_list(self) -> None:
+        """A list tells how far sweeps are, the last one that was heard of first."""
+        self.allow("view_sweep")
+        times = {"began": THEN, "changed": THEN}
+        Sweep.objects.create(name="club.Member", seen=7, position='[1,"7"]', ended=THEN, **times)
+        Sweep.objects.create(name="club.Gift", seen=3, position='[1,"3"]', **times)
+        Sweep.objects.filter(name="club.Gift").update(changed=THEN + 1)
+
+        self.assertEqual(["club.Gift", "club.Member"], self.keys("sweep"))
+        self.assertIn("under way, or stopped", self.text(page("sweep", "changelist")))
+        self.assertIn("2026-03-04 05:06:08 UTC", self.text(page("sweep", "changelist")))
+        self.assertIn("club.Gift", self.text(page("sweep", "change", "club.Gift")))
 
 
 class PermissionTests(Pages):
