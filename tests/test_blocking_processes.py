@@ -27,12 +27,18 @@ class ProcessTestCase(SynchronousTestCase):
         self.assertEqual((0, list(lines)), (child.status, child.lines))
 
 
-class EndTests(ProcessTestCase):
+class EndTests(PostgreSQL, ProcessTestCase):
     """The end of a program that has connected."""
 
     def test_plain(self) -> None:
         """A script that closes nothing ends well, and its store is whole."""
         store = self.store()
+        for _ in range(2):
+            self.assertWell(ended("plain", store), "handled order 1")
+
+    def test_plain_on_postgresql(self) -> None:
+        """It does so with a store on PostgreSQL."""
+        store = self.make_schema()
         for _ in range(2):
             self.assertWell(ended("plain", store), "handled order 1")
 
@@ -44,12 +50,21 @@ class EndTests(ProcessTestCase):
         """Importing the bridge starts nothing and installs no reactor."""
         self.assertWell(ended("unused"), "False 1")
 
-    def test_drains(self) -> None:
-        """A handler that runs when the program ends comes to its end, and may still ask."""
-        for store in ("", self.store()):
-            child = ended("leaving", store)
+    def check_drain(self, store: str) -> None:
+        """Have a program end while a handler runs."""
+        self.assertWell(ended("leaving", store), "leaving", "drained order 1 1")
 
-            self.assertWell(child, "leaving", "drained order 1 1")
+    def test_drains(self) -> None:
+        """A handler that runs when the program ends comes to its end, and everything works."""
+        self.check_drain("")
+
+    def test_drains_on_sqlite(self) -> None:
+        """A handler with a delivery in a file comes to its end."""
+        self.check_drain(self.store())
+
+    def test_drains_on_postgresql(self) -> None:
+        """A handler with a delivery on PostgreSQL comes to its end."""
+        self.check_drain(self.make_schema())
 
     def test_exception(self) -> None:
         """An exception in the main thread ends the program, with its own traceback alone."""
@@ -82,7 +97,8 @@ class ForkTests(ProcessTestCase):
 
     def test_after_connecting(self) -> None:
         """The children of a fork are refused at once and end; the parent goes on."""
-        child = ended("forking")
+        # Newer Pythons warn of forks where there are threads.
+        child = ended("forking", options=("-W", "ignore::DeprecationWarning"))
 
         self.assertWell(
             child,

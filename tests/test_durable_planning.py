@@ -111,7 +111,17 @@ class PlanningTests(SynchronousTestCase):
         self.assertEqual(0, self.kept())
 
     def test_patterns(self) -> None:
-        """Where a pattern or a predicate was asked, it is asked every time."""
+        """Where only patterns were asked, the same texts share a plan: they fit or they do not."""
+        self.add("fits", kind=re.compile("ord"))
+        self.add("does not", kind=re.compile("^rd"))
+        for _ in range(3):
+            self.assertEqual(["fits"], self.fire(kind="order"))
+
+        self.assertEqual(1, self.kept())
+        self.assertEqual([], self.fire(kind="other"))
+
+    def test_predicates(self) -> None:
+        """Where a predicate was asked, it is asked every time, and patterns beside it are."""
         answers = iter([True, False])
         self.add("pattern", kind=re.compile("ord"))
         self.add("predicate", kind=Where(lambda kind: next(answers)))

@@ -952,6 +952,10 @@ class UnknownOperator(DispatcherError, KeyError):
         super().__init__(f"{operator!r} compares nothing; there are: {', '.join(known)}")
 
 
+class InvalidGenerator(SourceError, ValueError, TypeError):
+    """A generator of events, or one of its candidates, is not what it should be."""
+
+
 # Django
 
 
@@ -1104,7 +1108,3 @@ class NeedsStore(DispatcherError, TypeError):
             f"{function} is of no use in memory, where nothing is kept: name a store, for example "
             "connect('sqlite:///events.db')"
         )
-
-
-class InvalidGenerator(SourceError, ValueError, TypeError):
-    """A generator of events, or one of its candidates, is not what it should be."""

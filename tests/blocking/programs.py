@@ -14,6 +14,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -47,18 +48,17 @@ def plain(url: str) -> None:
 
 
 def leaving(url: str) -> None:
-    """Come to the end while a handler runs, which itself has something to ask then."""
+    """Come to the end while a handler runs, which itself has something to do then."""
     connection = blocking.connect(in_store(url) if url else {"keywords": ["kind"]})
     began = threading.Event()
+    executor = ThreadPoolExecutor(1)
 
     @connection.on(kind="order", options=HandlerOptions(name="handle"))
     def handle(event: Any) -> None:
         began.set()
-        threading.main_thread().join(LONG)
-        # The program ends; what asks for this stops the reactor only after it.
         while not connection.call(is_stopping):
-            """It is asked to in a moment."""
-        say("drained", event, len(connection.describe()))
+            """The program is about to end."""
+        executor.submit(say, "drained", event, len(connection.describe())).result(LONG)
 
     def is_stopping() -> bool:
         return not connection.service.dispatcher.running

@@ -13,6 +13,7 @@ from typing import Any
 from twisted_dispatcher.blocking.caller import check_seconds
 from twisted_dispatcher.blocking.calls import Call
 from twisted_dispatcher.blocking.connection import Connection
+from twisted_dispatcher.blocking.ending import before_exit
 from twisted_dispatcher.blocking.face import Face
 from twisted_dispatcher.blocking.lifetime import Lifetime
 from twisted_dispatcher.blocking.thread import reactor_thread
@@ -49,7 +50,9 @@ def connect(
     thread = reactor_thread()
     begin = Call(Lifetime.begin, (thread.reactor, given, setup, runners), {})
     lifetime: Lifetime = thread.run(begin, seconds)
-    return Connection(thread, lifetime.service, seconds, lifetime.end)
+    connection = Connection(thread, lifetime.service, seconds, lifetime.end)
+    before_exit(connection.close)
+    return connection
 
 
 def attach(service: DispatcherService, *, timeout: float = 30.0) -> Connection:

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 from twisted_dispatcher.blocking.calls import Call
+from twisted_dispatcher.blocking.ending import forget
 from twisted_dispatcher.blocking.face import Face
 from twisted_dispatcher.blocking.thread import ReactorThread
 from twisted_dispatcher.errors import ConnectionClosed, InvalidOptions
@@ -114,6 +115,7 @@ class Caller:
                 if self._end is not None:
                     self._ask(seconds, self._end)
                 self._is_closed = True
+                forget(self.close)
 
     def __enter__(self: CallerT) -> CallerT:
         return self

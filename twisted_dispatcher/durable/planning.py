@@ -93,9 +93,10 @@ class Planner:
         lane = None
         if self._order_by is not None:
             lane = self._codec.lane_text([given.get(name, MISSING) for name in self._order_by])
-        handlers, is_steady = self._find(given)
+        is_plain = self._is_plain(given)
+        handlers, is_steady = self._find(given, is_plain)
         plan = self._plan_for(handlers, details, lane)
-        if is_steady and len(details) <= LONGEST_KEPT and self._is_plain(given):
+        if is_steady and is_plain and len(details) <= LONGEST_KEPT:
             if len(kept) >= MOST_KEPT:
                 kept.clear()
             key = (*given, *given.values())
@@ -128,11 +129,11 @@ class Planner:
         """Give the position of a handler's phase."""
         return self._phases.index(handler.phase)
 
-    def _find(self, given: Mapping[str, Any]) -> tuple[tuple[Handler, ...], bool]:
+    def _find(self, given: Mapping[str, Any], texts: bool) -> tuple[tuple[Handler, ...], bool]:
         index = self._registry.index
         details = tuple(given.get(keyword, MISSING) for keyword in index.keywords)
         try:
-            return index.find(details)
+            return index.find(details, texts)
         except TypeError:
             error = unhashable(index.keywords, details)
             if error is not None:

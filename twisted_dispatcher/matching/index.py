@@ -23,7 +23,7 @@ from operator import itemgetter
 from typing import Any, Generic, TypeVar, Union
 
 from twisted_dispatcher.matching.entries import Entry
-from twisted_dispatcher.matching.values import matches
+from twisted_dispatcher.matching.values import Where, matches
 
 # Searches that met the same groups' entries share one merged answer; at most so many are kept.
 MOST_MERGED = 1024
@@ -131,13 +131,15 @@ class MatchIndex(Generic[EntryT]):
         # A new dict, not an emptied one: a search that is under way keeps its answer to itself.
         self._merged = {}
 
-    def find(self, details: Details) -> tuple[tuple[EntryT, ...], bool]:
+    def find(self, details: Details, texts: bool = False) -> tuple[tuple[EntryT, ...], bool]:
         """
         Give the entries that match, in order, and whether equal details will find the same.
 
         They may not where anything was tested: a predicate may answer differently next time, and
         a pattern finds nothing in what merely equals a text.
 
+        :param texts: whether everything that is there is a text, here and wherever the answer
+            will be used again; so that patterns give the same answer.
         :raises TypeError: when a value cannot be hashed.
         """
         cache = self._merged
@@ -149,7 +151,7 @@ class MatchIndex(Generic[EntryT]):
         candidates = self._merge(found, cache)
         for entry in candidates:
             if entry.tests:
-                return self._tested(candidates, details), False
+                return self._tested(candidates, details), texts and not _asks(candidates)
         return candidates, True
 
     def _merge(self, found: list[Bucket[EntryT]], cache: _Merged[EntryT]) -> tuple[EntryT, ...]:
@@ -180,3 +182,8 @@ class MatchIndex(Generic[EntryT]):
             except Exception as error:
                 passed.append(self._on_broken(entry, error))
         return tuple(passed)
+
+
+def _asks(entries: Iterable[Entry]) -> bool:
+    """Tell whether a predicate is among what is tested."""
+    return any(isinstance(value, Where) for entry in entries for _, value in entry.tests)

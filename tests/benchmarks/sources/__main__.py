@@ -23,11 +23,11 @@ HOW = (
 WHO = (
     "Ours is process_events over a stream: each event is recorded by its key, and the new ones "
     "are handled by one handler of their group and settled, before the stream is done. Raw is a "
-    "loop over the same keys: rows are inserted by key, one or a hundred in a transaction, and what "
-    "is new is set to done in another one; it is told what is new. Django-spark's way is a table "
-    "of keys: each event is inserted in a transaction of its own by Django's ORM, and handled "
-    "where its key was not there; nothing is written of its being handled. SQLite syncs the disk "
-    "at each commit (synchronous=FULL), PostgreSQL has synchronous_commit=on."
+    "loop over the same keys: rows are inserted by key, one or a hundred in a transaction, and "
+    "what is new is set to done in another one; it is told what is new. Django-spark's way is a "
+    "table of keys: each event is inserted in a transaction of its own by Django's ORM, and "
+    "handled where its key was not there; nothing is written of its being handled. SQLite syncs "
+    "the disk at each commit (synchronous=FULL), PostgreSQL has synchronous_commit=on."
 )
 
 BENCHMARK: Benchmark[Kind[Scale], Scale] = Benchmark(

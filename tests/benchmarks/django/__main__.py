@@ -1,0 +1,41 @@
+"""The command C{python -m tests.benchmarks.django}: sources of models, and their events."""
+
+from __future__ import annotations
+
+import sys
+
+from tests.benchmarks.command import Benchmark
+from tests.benchmarks.django.goals import goals
+from tests.benchmarks.django.scenarios import Scale, kinds
+from tests.benchmarks.on_stores.command import main
+from tests.benchmarks.on_stores.places import STORES
+from tests.benchmarks.on_stores.scenarios import Kind
+from tests.benchmarks.report import About
+
+HOW = (
+    "What saves is a program of its own, in which all contenders take turns, slice after slice; "
+    "what counts is the median of each one's slices. Machines and disks differ and drift: compare "
+    "the ratios, not the rates. Each contender is checked to have recorded what it is timed for."
+)
+WHO = (
+    "The model is the same for all. A source gives one event for an object, with the object in "
+    "its context; the event of a new object is new, that of an object which is saved again is "
+    "known. SQLite syncs the disk at each commit (synchronous=FULL) and begins transactions as "
+    "IMMEDIATE, PostgreSQL has synchronous_commit=on. Django-spark's way, written afresh, records "
+    "the key of an event in a savepoint of the same transaction and calls the handler at once; "
+    "in autocommit it writes object and event in two transactions."
+)
+
+BENCHMARK: Benchmark[Kind[Scale], Scale] = Benchmark(
+    name="django",
+    about=About("Benchmarks: Django", (HOW, WHO), ("Django", "Twisted", "psycopg")),
+    hurry="a minute or two",
+    thorough=Scale(rounds=15, saves=300, events=5000, rows=100_000),
+    quick=Scale(rounds=5, saves=100, events=500, rows=5000),
+    kinds=kinds,
+    goals=lambda scale: goals(),
+    stores=STORES,
+)
+
+if __name__ == "__main__":
+    main(BENCHMARK, sys.argv[1:])
