@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from django.contrib import admin
+from django.contrib.admin.views.main import ChangeList
 from django.db.models import F, Func, IntegerField, OuterRef, Subquery
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
@@ -18,7 +19,7 @@ from twisted_dispatcher.django.admin.mending import buttons
 from twisted_dispatcher.django.admin.stored import Part, StoredAdmin
 from twisted_dispatcher.django.admin.times import time_column
 from twisted_dispatcher.django.conf import conf
-from twisted_dispatcher.django.models import Delivery
+from twisted_dispatcher.django.models import Delivery, Event
 from twisted_dispatcher.django.reading import story_of_event
 from twisted_dispatcher.records import DEAD, SETTLED
 from twisted_dispatcher.status import Explained, Story
@@ -26,6 +27,29 @@ from twisted_dispatcher.status.reasons import last_line
 
 GONE: Final = "It was deleted, after the time for which payloads are kept."
 _HEADS: Final = ("delivery", "phase", "handler", "status", "attempts", "how it stands", "")
+
+
+class EventList(ChangeList):
+    """The events of a page, with how many deliveries each has, and what has become of them."""
+
+    result_list: Any
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        # Counted for those that are shown alone: a query that counts and passes pages over would
+        # count on these as well.
+        events = list(self.result_list)
+        counts = Event.objects.filter(pk__in=[each.pk for each in events]).annotate(
+            count=_count(),
+            count_dead=_count(status=DEAD),
+            count_settled=_count(status__in=SETTLED),
+        )
+        names = ("count", "count_dead", "count_settled")
+        found = {pk: counted for pk, *counted in counts.values_list("pk", *names)}
+        for each in events:
+            # One that was deleted meanwhile has nothing left.
+            vars(each).update(zip(names, found.get(each.pk, (0, 0, 0))))
+        self.result_list = events
 
 
 class EventAdmin(StoredAdmin):
@@ -48,16 +72,12 @@ class EventAdmin(StoredAdmin):
     due_time = time_column("due", "not before")
 
     def get_queryset(self, request: HttpRequest) -> Any:
-        """Add how many deliveries there are, and what has become of them."""
-        return (
-            super()
-            .get_queryset(request)
-            .annotate(
-                count=_count(),
-                count_dead=_count(status=DEAD),
-                count_settled=_count(status__in=SETTLED),
-            )
-        )
+        """Leave out the payloads, which no list shows."""
+        return super().get_queryset(request).defer("body")
+
+    def get_changelist(self, request: HttpRequest, **options: Any) -> type[ChangeList]:
+        """Give what a page of the list is made of."""
+        return EventList
 
     def get_search_results(
         self, request: HttpRequest, queryset: Any, search_term: str
