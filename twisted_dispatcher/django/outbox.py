@@ -21,7 +21,7 @@ import attrs
 from django.db import connections, transaction
 
 from twisted_dispatcher.django.conf import conf
-from twisted_dispatcher.django.databases import vendor_of
+from twisted_dispatcher.django.databases import kind_of
 from twisted_dispatcher.django.problems import tell
 from twisted_dispatcher.durable.codec import default_codec
 from twisted_dispatcher.durable.keys import KeyMaker
@@ -162,9 +162,9 @@ def record_drafts(drafts: Sequence[Draft], using: str | None = None) -> list[Rec
     connection = connections[alias]
     # Where commits are made by hand, a block of Django's would make one on SQLite.
     if connection.in_atomic_block or not connection.get_autocommit():
-        return _record(drafts, alias)
+        return _record(drafts, connection)
     with transaction.atomic(using=alias):
-        return _record(drafts, alias)
+        return _record(drafts, connection)
 
 
 def _record_later(drafts: Sequence[Draft], using: str) -> None:
@@ -178,15 +178,15 @@ def _record_later(drafts: Sequence[Draft], using: str) -> None:
     transaction.on_commit(record_after_commit, using=using, robust=True)
 
 
-def _record(drafts: Sequence[Draft], alias: str) -> list[Recorded]:
-    accept_on = outbox_on(vendor_of(alias))
-    with connections[alias].cursor() as cursor:
+def _record(drafts: Sequence[Draft], connection: Any) -> list[Recorded]:
+    accept_on = outbox_on(kind_of(connection))
+    with connection.cursor() as cursor:
         entries = accept_on(cursor, [each.new for each in drafts], time.time())
     recorded = [_told(draft, entry) for draft, entry in zip(drafts, entries)]
     new = [each for each in recorded if each.is_new]
     if new:
         for follower in tuple(_followers):
-            follower(new, alias)
+            follower(new, connection.alias)
     return recorded
 
 
