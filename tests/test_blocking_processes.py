@@ -54,6 +54,12 @@ class EndTests(PostgreSQL, ProcessTestCase):
         """Have a program end while a handler runs."""
         self.assertWell(ended("leaving", store), "leaving", "drained order 1 1")
 
+    def test_without_crochet(self) -> None:
+        """Where crochet is missing, the error says what to install."""
+        (line,) = ended("without_crochet").lines
+
+        self.assertIn("pip install 'twisted_dispatcher[blocking]'", line)
+
     def test_drains(self) -> None:
         """A handler that runs when the program ends comes to its end, and everything works."""
         self.check_drain("")
@@ -65,6 +71,10 @@ class EndTests(PostgreSQL, ProcessTestCase):
     def test_drains_on_postgresql(self) -> None:
         """A handler with a delivery on PostgreSQL comes to its end."""
         self.check_drain(self.make_schema())
+
+    def test_nobody_is_left_waiting(self) -> None:
+        """A thread that still waits when the reactor has stopped is told that nothing comes."""
+        self.assertWell(ended("deserted"), "leaving", "ConnectionClosed")
 
     def test_exception(self) -> None:
         """An exception in the main thread ends the program, with its own traceback alone."""

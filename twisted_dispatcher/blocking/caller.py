@@ -57,6 +57,7 @@ class Caller:
     def call(
         self,
         function: Callable[..., Any],
+        /,
         *arguments: Any,
         timeout: float | None = None,
         **keywords: Any,
@@ -75,6 +76,7 @@ class Caller:
     def make(
         self,
         factory: Callable[..., Any],
+        /,
         *arguments: Any,
         timeout: float | None = None,
         **keywords: Any,
@@ -87,7 +89,12 @@ class Caller:
         return Face(self, self.call(factory, *arguments, timeout=timeout, **keywords))
 
     def _ask(
-        self, timeout: float | None, function: Callable[..., Any], *arguments: Any, **keywords: Any
+        self,
+        timeout: float | None,
+        function: Callable[..., Any],
+        /,
+        *arguments: Any,
+        **keywords: Any,
     ) -> Any:
         return self.run_call(Call(function, arguments, keywords), timeout)
 
