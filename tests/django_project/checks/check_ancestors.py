@@ -165,7 +165,8 @@ class DocumentTests(SourcesMixin, AtOnceMixin, TestCase):
         """A pattern is searched for anywhere in the group; an empty one is in each (S26)."""
         found: list[str] = []
         for pattern in ("^join", "join", "", re.compile("JOIN", re.IGNORECASE), "left$"):
-            handler = partial(self.note, found, getattr(pattern, "pattern", pattern))
+            text = pattern if isinstance(pattern, str) else pattern.pattern
+            handler = partial(self.note, found, text)
             api.register_group_handler(handler=handler, group=pattern)
 
         api.process_events([api.event("member_joined", 1)])
