@@ -73,7 +73,8 @@ class SweepSchedule(Service):
         return stopped.addTimeout(drain, self._service.reactor, lambda *_: None)
 
     def _sweep(self) -> Deferred[Any]:
-        return self._in_thread(self._call).addErrback(self._failed)
+        sweeping: Deferred[Any] = self._in_thread(self._call)
+        return sweeping.addErrback(self._failed)
 
     def _call(self) -> None:
         call_command(COMMAND, *self._models, **self._options)
