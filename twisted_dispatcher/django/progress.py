@@ -1,16 +1,19 @@
-"""Showing how far a command is: a bar on a terminal, where rich is installed, or lines."""
+"""Showing how far a command is: a bar on a terminal, and elsewhere a line now and then."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
 from typing import Any, Final
 
 BETWEEN_LINES: Final = 10.0  # seconds
+BETWEEN_BARS: Final = 0.1
+WIDTH: Final = 30
+# To the beginning of the line, and all of it away.
+_AGAIN: Final = "\r\x1b[K"
 
-# Called with how many were done of all.
+# Called with how many were done.
 Show = Callable[[int], object]
 
 
@@ -24,46 +27,44 @@ def progress(
     :param out: the stream that a command writes to.
     :param total: how many there are; what happens meanwhile may make it wrong.
     """
-    if out.isatty() and find_spec("rich") is not None:
-        with _bar(out, what, total) as show:
-            yield show
-    else:
-        yield _Lines(out, what, total, seconds)
+    if not out.isatty():
+        yield Now(seconds, BETWEEN_LINES, lambda done: _tell(out, f"{_far(what, done, total)}\n"))
+        return
+    bar = Now(seconds, BETWEEN_BARS, lambda done: _tell(out, _AGAIN + _bar(what, done, total)))
+    try:
+        yield bar
+    finally:
+        _tell(out, _AGAIN)
 
 
-class _Lines:
-    """Writes a line now and then."""
+class Now:
+    """Passes on how far it is, though not at every step."""
 
-    def __init__(self, out: Any, what: str, total: int, seconds: Callable[[], float]) -> None:
-        self._out = out
-        self._what = what
-        self._total = total
+    def __init__(
+        self, seconds: Callable[[], float], between: float, show: Callable[[int], object]
+    ) -> None:
         self._seconds = seconds
-        self._next = seconds() + BETWEEN_LINES
+        self._between = between
+        self._show = show
+        self._next = seconds() + between
 
     def __call__(self, done: int) -> None:
-        if self._seconds() >= self._next:
-            self._next = self._seconds() + BETWEEN_LINES
-            self._out.write(f"{self._what}: {done:,} of {self._total:,}")
-            self._out.flush()
+        now = self._seconds()
+        if now >= self._next:
+            self._next = now + self._between
+            self._show(done)
 
 
-@contextmanager
-def _bar(out: Any, what: str, total: int) -> Iterator[Show]:
-    # An extra of the command line: a project need not have it.
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-    from rich.progress import TimeRemainingColumn as Remaining
+def _tell(out: Any, text: str) -> None:
+    # A command's stream adds an end of line of its own where it is not told otherwise.
+    out.write(text, ending="") if hasattr(out, "style_func") else out.write(text)
+    out.flush()
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Remaining())
-    # Drawn when something has happened, so that no thread is needed.
-    console = Console(file=out, force_terminal=True)
-    with Progress(*columns, console=console, auto_refresh=False, transient=True) as bar:
-        task = bar.add_task(what, total=total)
 
-        def show(done: int) -> None:
-            bar.update(task, completed=done, total=max(total, done))
-            bar.refresh()
+def _far(what: str, done: int, total: int) -> str:
+    return f"{what}: {done:,} of {total:,}"
 
-        show(0)
-        yield show
+
+def _bar(what: str, done: int, total: int) -> str:
+    full = WIDTH if done >= total else WIDTH * done // total
+    return f"{_far(what, done, total)} [{'#' * full}{' ' * (WIDTH - full)}]"

@@ -8,6 +8,7 @@ from typing import Any
 from unittest.mock import patch
 
 from django.core.management import CommandError, call_command
+from django.core.management.base import OutputWrapper
 from django.db import connection
 from django.test import TestCase
 from django.test.utils import CaptureQueriesContext
@@ -300,11 +301,10 @@ class BatchTests(SweepCase):
 
 
 class Terminal(StringIO):
-    """A stream that is, or is not, a terminal."""
+    """A stream that is a terminal."""
 
-    def __init__(self, is_terminal: bool) -> None:
-        super().__init__()
-        self.isatty = lambda: is_terminal  # type: ignore[method-assign]
+    def isatty(self) -> bool:
+        return True
 
 
 class ProgressTests(TestCase):
@@ -312,31 +312,35 @@ class ProgressTests(TestCase):
 
     def test_lines(self) -> None:
         """Where there is no terminal, a line is written every ten seconds."""
-        out, now = Terminal(False), 0.0
+        out, now = StringIO(), 0.0
         with progress.progress(out, "club.Member", 40000, lambda: now) as show:
             for done in range(1000, 31000, 1000):
                 now += 1
                 show(done)
 
-        self.assertEqual("club.Member: 10,000 of 40,000", out.getvalue()[:29])
-        self.assertEqual(3, out.getvalue().count("club.Member"))
-
-    def test_without_rich(self) -> None:
-        """On a terminal without rich there are lines as well."""
-        out, now = Terminal(True), 0.0
-        missing = patch.object(progress, "find_spec", return_value=None)
-        with missing, progress.progress(out, "club.Member", 4, lambda: now) as show:
-            now = 60.0
-            show(2)
-
-        self.assertIn("2 of 4", out.getvalue())
+        lines = ["10,000", "20,000", "30,000"]
+        self.assertEqual(
+            [f"club.Member: {each} of 40,000" for each in lines], out.getvalue().splitlines()
+        )
 
     def test_bar(self) -> None:
         """On a terminal there is a bar, which is taken away in the end."""
-        out = Terminal(True)
-        with progress.progress(out, "club.Member", 4) as show:
-            show(3)
-            show(5)
+        out, now = Terminal(), 0.0
+        with progress.progress(out, "club.Member", 4, lambda: now) as show:
+            for done in (1, 2, 5):
+                now += 60
+                show(done)
 
-        self.assertIn("club.Member", out.getvalue())
-        self.assertIn("5/5", out.getvalue())
+        half, whole, end = out.getvalue().split("\r\x1b[K")[2:]
+        self.assertEqual(f"club.Member: 2 of 4 [{'#' * 15}{' ' * 15}]", half)
+        self.assertEqual(f"club.Member: 5 of 4 [{'#' * 30}]", whole)
+        self.assertEqual("", end)
+
+    def test_of_a_command(self) -> None:
+        """A command's own stream gets the same, without an end of line after each bar."""
+        out, now = Terminal(), 0.0
+        with progress.progress(OutputWrapper(out), "club.Member", 4, lambda: now) as show:
+            now = 60.0
+            show(2)
+
+        self.assertNotIn("\n", out.getvalue())
