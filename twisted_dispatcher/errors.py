@@ -975,7 +975,7 @@ class RowsNotWritable(DispatcherError, TypeError):
     def __init__(self, model: str) -> None:
         self.model = model
         super().__init__(
-            f"a {model} is told from others by more columns than its model knows, so that to write "
+            f"a {model} is told from others by more columns than its model knows, and writing "
             "one could change others: copy the database itself (pg_dump, or .backup of sqlite3), "
             "or leave the application out (dumpdata --exclude twisted_dispatcher)"
         )
