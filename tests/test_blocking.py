@@ -6,6 +6,7 @@ import gc
 import os
 import threading
 from contextvars import ContextVar, copy_context
+from copy import copy
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -69,6 +70,20 @@ class ConnectTests(BlockingTestCase):
             raise Problem
 
         self.assertRaises(Problem, connect, {}, setup=setup)
+
+    @in_thread
+    def test_limit_of_connecting(self) -> None:
+        """What is not ready within the time limit is stopped again."""
+        services: list[DispatcherService] = []
+        with patch.object(DispatcherService, "when_ready", lambda service: Deferred()):
+            error = self.assertRaises(
+                CallTimeout, connect, {}, setup=services.append, timeout=SHORT
+            )
+        self.connect().call(lambda: None)
+
+        self.assertTrue(error.begun)
+        self.assertFalse(services[0].dispatcher.running)
+        self.assertFalse(services[0].running)
 
     @in_thread
     def test_setup(self) -> None:
@@ -177,6 +192,7 @@ class CallTests(BlockingTestCase):
             raise Problem("from there")
 
         self.assertIs(connection, connection.call(lambda: connection))
+        self.assertEqual({"function": 1}, connection.call(dict, function=1))
         self.assertEqual("later", connection.call(later))
         self.assertEqual("later a b", connection.call(coroutine, "a", second="b"))
         problem = self.assertRaises(Problem, connection.call, failing)
@@ -509,6 +525,17 @@ class MethodsTests(BlockingTestCase):
         ):
             self.assertRaises(NeedsStore, ask)
 
+    @in_thread
+    def test_stopping_and_starting(self) -> None:
+        """A dispatcher can be stopped, and started again, while the connection stays open."""
+        connection = self.connect()
+        connection.stop()
+        stopped = (connection.running, connection.fire_event("event").dispatched)
+        connection.start()
+
+        self.assertEqual((False, False), stopped)
+        self.assertTrue(connection.fire_event("event").dispatched)
+
 
 class StoreTests(BlockingTestCase):
     """The methods of a dispatcher with a store."""
@@ -602,6 +629,14 @@ class FaceTests(BlockingTestCase):
         self.assertIn("add", dir(counter))
         self.assertIn("Counter", repr(counter))
         self.assertRaises(AttributeError, getattr, counter, "subtract")
+
+    @in_thread
+    def test_copied(self) -> None:
+        """A copy of a face is a face of the same object."""
+        counter = self.connect().make(self.Counter, 5)
+
+        self.assertEqual(8, copy(counter).add(3))
+        self.assertEqual(8, counter.number)
 
     def test_thread_is_another(self) -> Deferred[None]:
         """The tests above have really run beside the reactor's thread."""

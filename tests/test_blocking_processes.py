@@ -54,6 +54,12 @@ class EndTests(PostgreSQL, ProcessTestCase):
         """Have a program end while a handler runs."""
         self.assertWell(ended("leaving", store), "leaving", "drained order 1 1")
 
+    def test_without_crochet(self) -> None:
+        """Where crochet is missing, the error says what to install."""
+        (line,) = ended("without_crochet").lines
+
+        self.assertIn("pip install 'twisted_dispatcher[blocking]'", line)
+
     def test_drains(self) -> None:
         """A handler that runs when the program ends comes to its end, and everything works."""
         self.check_drain("")
@@ -66,6 +72,10 @@ class EndTests(PostgreSQL, ProcessTestCase):
         """A handler with a delivery on PostgreSQL comes to its end."""
         self.check_drain(self.make_schema())
 
+    def test_nobody_is_left_waiting(self) -> None:
+        """A thread that still waits when the reactor has stopped is told that nothing comes."""
+        self.assertWell(ended("deserted"), "leaving", "ConnectionClosed")
+
     def test_exception(self) -> None:
         """An exception in the main thread ends the program, with its own traceback alone."""
         child = ended("raising")
@@ -73,6 +83,13 @@ class EndTests(PostgreSQL, ProcessTestCase):
         self.assertEqual(1, child.status)
         self.assertTrue(child.errors.endswith("ZeroDivisionError\n"), child.errors)
         self.assertEqual(1, child.errors.count("Traceback"))
+
+    def test_failures_are_seen(self) -> None:
+        """What a handler fails with is written on standard error, where nobody set up logging."""
+        child = ended("failing")
+
+        self.assertEqual((0, ["1"]), (child.status, child.lines))
+        self.assertIn("LookupError: nobody is here", child.errors)
 
     def test_exit_status(self) -> None:
         """A program that exits has the status it asked for."""

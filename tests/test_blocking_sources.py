@@ -15,7 +15,7 @@ from tests.dispatching import Problem
 from twisted_dispatcher.blocking import Connection
 from twisted_dispatcher.blocking.lending import Inbox, LendingCall, Lent, current_inbox, lend
 from twisted_dispatcher.blocking.sources import BlockingSources
-from twisted_dispatcher.errors import CallTimeout, SourceBroke, SourcesNeedStore
+from twisted_dispatcher.errors import CallTimeout, InvalidSource, SourceBroke, SourcesNeedStore
 from twisted_dispatcher.sources import event
 
 SHORT = 0.05
@@ -197,6 +197,104 @@ class SourcesTests(BlockingTestCase):
         sources = self.sources()
 
         self.assertRaises(TypeError, sources.process_events, 7)
+
+    def register(self, sources: BlockingSources, objects: Any) -> None:
+        """Register a source of the sender "user", which notes the threads that it is in."""
+
+        def sign_in(number: int) -> Iterator[Any]:
+            self.threads.add(threading.get_ident())
+            yield event("user_logs_in", number, {"number": number})
+
+        sources.register_source(sender="user", source=sign_in, objects=objects)
+
+    def found(self) -> Iterator[int]:
+        """Find objects, in the thread that asks for them."""
+        for number in range(5):
+            self.threads.add(threading.get_ident())
+            yield number
+
+    @in_thread
+    def test_sweeping(self) -> None:
+        """Objects are found, sources and the progress called, in the thread of the caller."""
+        sources = self.sources()
+        self.register(sources, self.found)
+        told: list[tuple[int, int]] = []
+        report = sources.sweep(
+            progress=lambda report: told.append((report.objects, threading.get_ident()))
+        )
+
+        self.assertEqual((5, 5, 5), (report.objects, report.recorded, report.handled))
+        self.assertEqual({threading.get_ident()}, self.threads)
+        self.assertEqual((5, threading.get_ident()), told[-1])
+
+    @in_thread
+    def test_sweeping_some(self) -> None:
+        """Objects may be given, those that are at hand and those that are found."""
+        sources = self.sources()
+        self.register(sources, None)
+        at_hand = sources.sweep("user", [1, 2])
+        generated = sources.sweep("user", iter(range(4)))
+        found = sources.sweep("user", self.found)
+
+        self.assertEqual(
+            [(2, 2), (2, None), (1, None)],
+            [(each.recorded, each.total) for each in (at_hand, generated, found)],
+        )
+
+    @in_thread
+    def test_stopping_and_resuming(self) -> None:
+        """A sweep that its progress stops keeps its place, and is resumed there."""
+        sources = self.sources()
+        asked: list[int] = []
+
+        def numbers() -> Iterator[int]:
+            for number in range(4):
+                asked.append(number)
+                if number == 2 and len(asked) == 3:
+                    raise KeyboardInterrupt
+                yield number
+
+        self.register(sources, numbers)
+        self.assertRaises(KeyboardInterrupt, sources.sweep)
+        report = sources.sweep(resume=True)
+
+        # What the first sweep had just been given may not have been recorded yet.
+        self.assertIn((report.seen, report.objects), [(4, 2), (4, 3)])
+        self.assertEqual(
+            [(f"user_logs_in_{each}", each) for each in range(4)], sorted(self.handled)
+        )
+
+    @in_thread
+    def test_sweeping_from_the_reactor(self) -> None:
+        """Where nobody waits in a thread, sources run in a thread of the reactor's."""
+        sources = self.sources()
+        self.register(sources, [1, 2])
+        report = self.connection.call(self.connection.service.sources.sweep)
+
+        self.assertEqual((2, 2), (report.recorded, report.handled))
+        self.assertNotIn(threading.get_ident(), self.threads)
+        self.assertFalse(self.connection.call(lambda: threading.get_ident() in self.threads))
+
+    @in_thread
+    def test_broken_source(self) -> None:
+        """A source that raises is reported by its name, after what it gave before."""
+        sources = self.sources()
+
+        def broken(number: int) -> Iterator[Any]:
+            yield event("user_logs_in", number, {"number": number})
+            raise Problem
+
+        sources.register_source(sender="user", source=broken, objects=[1, 2])
+        report = sources.sweep()
+
+        self.assertEqual((2, 2), (report.recorded, report.broken))
+        self.assertTrue(report.problems[0].source.endswith("broken"), report.problems)
+        self.assertEqual(2, len(self.flushLoggedErrors(SourceBroke)))
+
+    @in_thread
+    def test_objects_that_are_spent(self) -> None:
+        """Objects that can be gone through but once are refused for a source."""
+        self.assertRaises(InvalidSource, self.register, self.sources(), iter([1, 2]))
 
     @in_thread
     def test_in_memory(self) -> None:

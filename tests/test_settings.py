@@ -105,11 +105,11 @@ class InvalidSettingsTests(SynchronousTestCase):
                 self.assertTrue(fault.startswith(f"{name}: "), fault)
 
     def test_keywords_of_a_store(self) -> None:
-        """A keyword may be what `accept_event` calls a parameter only where there is no store."""
-        (fault,) = self.faults({"store": STORE, "keywords": ["key"]})
+        """A keyword cannot be what `accept_event` calls a parameter, also without a store."""
+        for store in (STORE, None):
+            (fault,) = self.faults({"store": store, "keywords": ["key"]})
 
-        self.assertIn("'key'", fault)
-        self.assertEqual(("key",), Settings(keywords=("key",)).keywords)
+            self.assertIn("'key'", fault)
 
     def test_needs_a_store(self) -> None:
         """What only a store can do is refused without one."""

@@ -85,7 +85,7 @@ class ProcessingTests(SourcesTestsBase):
         self.assertEqual(report, SourceReport(recorded=3, handled=3))
 
     async def test_processed_again(self) -> None:
-        """What was processed before is known, and not handled again."""
+        """What was processed before is known, and not handled again (S06, S24)."""
         sources = await self.sources()
         await self.reported(sources.process_events(numbered(3)))
 
@@ -95,7 +95,7 @@ class ProcessingTests(SourcesTestsBase):
         self.assertEqual(report, SourceReport(recorded=1, known=3, handled=1))
 
     async def test_one_key_twice(self) -> None:
-        """A key that comes twice in a stream is handled once, whatever the window."""
+        """A key that comes twice in a stream is handled once, whatever the window (S23)."""
         sources = await self.sources()
         for window, group in ((1, "a"), (5, "b")):
             self.handled.clear()
@@ -107,7 +107,7 @@ class ProcessingTests(SourcesTestsBase):
             self.assertEqual((report.recorded, report.known), (2, 1))
 
     async def test_wrapped(self) -> None:
-        """What is wrapped in only_new_events is processed like the stream itself."""
+        """What is wrapped in only_new_events is processed like the stream itself (S22)."""
         sources = await self.sources()
         await self.reported(sources.process_events(numbered(2)))
 
@@ -133,7 +133,7 @@ class ProcessingTests(SourcesTestsBase):
         self.assertEqual(self.handled, ["a_0", "a_1", "a_2"])
 
     async def test_lazily(self) -> None:
-        """By default each event is handled before the next one is made."""
+        """By default each event is handled before the next one is made (S21)."""
         sources = await self.sources(group=None)
         log: list[str] = []
         sources.register_group_handler(
@@ -185,7 +185,7 @@ class ProcessingTests(SourcesTestsBase):
         await self.reported(doing)
 
     async def test_both_forms(self) -> None:
-        """Handlers find data beside group and key, and in the context, in both ways."""
+        """Handlers find data beside group and key, and in the context (S03, S04)."""
         sources = await self.sources(group=None)
         found: list[Any] = []
 
@@ -227,7 +227,7 @@ class ProcessingTests(SourcesTestsBase):
         self.assertEqual((await self.reported(doing)).handled, 2)
 
     async def test_without_a_handler(self) -> None:
-        """An event that nobody handles is recorded."""
+        """An event that nobody handles is recorded (S28)."""
         sources = await self.sources(group="^b")
 
         first = await self.reported(sources.process_events(numbered(1)))
@@ -364,17 +364,17 @@ class TroubleTests(SourcesTestsBase):
         await self.assertRefused(None, InvalidDeclaration, "NoneType")
 
     async def test_not_encodable(self) -> None:
-        """A context that cannot be written down is refused, with the path of the culprit."""
+        """A context that cannot be written down is refused, with the culprit's path (S09)."""
         bad = event("a", 3, {"lines": [1, {"price": object()}]})
 
         await self.assertRefused(bad, NotEncodable, 'context["lines"][1]["price"]')
 
     async def test_a_key_that_is_too_long(self) -> None:
-        """A key that no store takes is refused."""
+        """A key that no store takes is refused (S08)."""
         await self.assertRefused(event("a", "x" * 1000), ValueError, "1 to 500 characters")
 
     async def test_collision(self) -> None:
-        """The same key under another group is a collision, and no duplicate."""
+        """The same key under another group is a collision, and no duplicate (S10)."""
         sources = await self.sources()
         stream = [event("a", "1_2"), event("a_1", "2"), event("a", "3")]
 
@@ -406,7 +406,7 @@ class TroubleTests(SourcesTestsBase):
         self.flushLoggedErrors(KeyCollision)
 
     async def test_collision_after_the_payload_is_gone(self) -> None:
-        """The group of an event whose payload was deleted is still known."""
+        """The group of an event whose payload was deleted is still known (S10)."""
         sources = await self.sources(keep_payloads=10)
         await self.reported(sources.process_events([event("a", "1_2")]))
         await self.pass_time(4000, 60)
@@ -460,7 +460,7 @@ class TroubleTests(SourcesTestsBase):
         self.flushLoggedErrors(SourceBroke)
 
     async def test_a_handler_that_fails(self) -> None:
-        """A handler that fails stops neither the others nor the stream, and is not forgotten."""
+        """A handler that fails stops neither others nor the stream, and is not lost (S29)."""
         sources = await self.sources(group=None)
 
         def fail(given: Event) -> None:
@@ -499,7 +499,7 @@ class TroubleTests(SourcesTestsBase):
         self.assertEqual(calls, ["a_0", "a_0", "a_1", "a_1"])
 
     async def test_a_store_that_is_away(self) -> None:
-        """Where the store takes nothing the stream ends; nothing of it counts as known."""
+        """Where the store takes nothing the stream ends, and nothing is known then (S07)."""
         sources = await self.sources()
         link: Any = sources.dispatcher.backstage.store
         log: list[str] = []
@@ -693,7 +693,7 @@ class OnlyNewEventsTests(SourcesTestsBase):
     """`EventSources.only_new_events`."""
 
     async def test_only_what_is_new(self) -> None:
-        """It gives what was not recorded before, as the source has given it."""
+        """It gives what was not recorded before, as the source has given it (S20)."""
         sources = await self.sources()
         stream = list(numbered(4))
         await self.reported(sources.process_events(stream[:2]))
@@ -706,7 +706,7 @@ class OnlyNewEventsTests(SourcesTestsBase):
         self.assertEqual(len(self.handled), 4)
 
     async def test_recorded_just_before(self) -> None:
-        """Each event is recorded just before it is given, and the next one is not made."""
+        """Each event is recorded just before it is given, and the next not made (S20)."""
         sources = await self.sources()
         log: list[str] = []
         new = sources.only_new_events(numbered(3, log))
@@ -734,7 +734,7 @@ class OnlyNewEventsTests(SourcesTestsBase):
         self.assertEqual((self.handled, log), (["a_0"], ["closed"]))
 
     async def test_collected_first(self) -> None:
-        """A list of what is new may be made first, and processed then."""
+        """A list of what is new may be made first, and processed then (S32)."""
         sources = await self.sources()
         new = await self.result(sources.only_new_events(numbered(3)).collect())
 
@@ -826,7 +826,7 @@ class CrashTests(SourcesTestsBase):
         self.assertEqual((report.recorded, report.known, report.handled), (2, 3, 5))
 
     async def test_two_processes_at_once(self) -> None:
-        """Of two processes that process the same keys, each key is handled by one."""
+        """Of two processes that process the same keys, each key is handled by one (S31)."""
         handled: list[str] = []
         _, one = await self.start_process(handled, waits=False)
         _, other = await self.start_process(handled, waits=False)
@@ -932,7 +932,7 @@ class PatternTests(SourcesTestsBase):
     """Which groups a pattern selects."""
 
     async def test_searched_for(self) -> None:
-        """A pattern is searched for anywhere; an empty one finds all; a compiled one works."""
+        """A pattern is searched for; an empty one finds all; a compiled one works (S26)."""
         sources = await self.sources(group=None)
         called: list[str] = []
 
@@ -958,7 +958,7 @@ class PatternTests(SourcesTestsBase):
         self.assertEqual(called, ["b", "all", "compiled"])
 
     async def test_two_patterns(self) -> None:
-        """A handler that is registered under two patterns that both fit is called twice."""
+        """A handler that is registered under two patterns that fit is called twice (S27)."""
         sources = await self.sources("^a")
         sources.register_group_handler(handler=self.handle, group="b$")
 

@@ -22,7 +22,7 @@ class EventFunctionTests(SynchronousTestCase):
     """`event`."""
 
     def test_the_key_is_group_and_id(self) -> None:
-        """It gives group, key and context; the key joins group and id by a line."""
+        """It gives group, key and context; the key joins group and id by a line (S01)."""
         context = {"challenge": CHALLENGE}
 
         made = event("challenge_created", 7, context)
@@ -56,7 +56,7 @@ class DeclaredTests(SynchronousTestCase):
         self.assertEqual((found["group"], found["key"]), (found.type, "challenge_created_7"))
 
     def test_data_beside_group_and_key(self) -> None:
-        """What stands beside group and key is found by name, and in the context."""
+        """Data beside group and key is found by name, and in the context (S03, S04)."""
         found = declared({"group": "a", "key": "a_1", "challenge": CHALLENGE})
 
         self.assertIs(found["challenge"], CHALLENGE)
@@ -98,7 +98,7 @@ class DeclaredTests(SynchronousTestCase):
         self.assertRefused(Event("", key="a_1"), "group", "an empty group")
 
     def test_what_is_missing(self) -> None:
-        """A declaration without group or key is refused, and the message names what is missing."""
+        """A declaration without group or key is refused, and what is missing is named (S02)."""
         self.assertRefused({"key": "a_1", "context": {}}, "group", "'group'")
         self.assertRefused({"group": "a", "context": {}}, "key", "'key'")
         self.assertRefused({"group": None, "key": "a_1"}, "group", "no group")

@@ -84,7 +84,7 @@ class SweepingTests(SweepTestsBase):
     """`EventSources.sweep`."""
 
     async def test_all_objects(self) -> None:
-        """Every object goes through every source, and what is new is handled."""
+        """Every object goes through every source, and what is new is handled (S46)."""
         sources = await self.sources(seen, odd)
 
         report = await self.swept(sources.sweep())
@@ -98,7 +98,7 @@ class SweepingTests(SweepTestsBase):
         )
 
     async def test_again(self) -> None:
-        """A sweep that is made again handles nothing more."""
+        """A sweep that is made again handles nothing more (S47)."""
         sources = await self.sources()
         await self.swept(sources.sweep())
 

@@ -20,7 +20,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 
 from twisted_dispatcher import HandlerOptions, blocking
-from twisted_dispatcher.errors import ForkedProcess
+from twisted_dispatcher.errors import ConnectionClosed, ForkedProcess
 
 # Seconds for which a fact is waited for that comes at once on an idle machine.
 LONG = 60.0
@@ -77,10 +77,41 @@ def fire_quietly(connection: blocking.Connection) -> None:
         say("fired", type(error).__name__)
 
 
+def deserted() -> None:
+    """Come to the end while a thread waits for what never comes."""
+    connection = blocking.connect({})
+    began = threading.Event()
+
+    def forever() -> Deferred[None]:
+        began.set()
+        return Deferred()
+
+    def wait() -> None:
+        try:
+            connection.call(forever, timeout=10 * LONG)
+        except ConnectionClosed as error:
+            say(type(error).__name__)
+
+    threading.Thread(target=wait).start()
+    began.wait(LONG)
+    say("leaving")
+
+
 def raising() -> None:
     """End with an exception."""
     blocking.connect({}).fire_event("event")
     raise ZeroDivisionError
+
+
+def failing() -> None:
+    """Have a handler fail."""
+    connection = blocking.connect({})
+
+    @connection.on()
+    def handle(event: Any) -> None:
+        raise LookupError("nobody is here")
+
+    say(len(connection.fire_event("event").failures))
 
 
 def exiting() -> None:
@@ -210,6 +241,26 @@ def finishing(url: str) -> None:
         if not done.acquire(timeout=LONG):
             break
     say(*sorted(each.key for each in connection.deliveries("done")))
+
+
+def without_crochet() -> None:
+    """Connect where crochet is not installed."""
+    sys.modules["crochet"] = None  # type: ignore[assignment]
+    try:
+        blocking.connect({})
+    except ImportError as error:
+        say(error)
+
+
+def by_crochet() -> None:
+    """Make a call as crochet makes it."""
+    import crochet
+
+    crochet.setup()
+    try:
+        say(crochet.run_in_reactor(lambda: "answer")().wait(1.0))
+    except crochet.TimeoutError as error:
+        say(type(error).__name__)
 
 
 if __name__ == "__main__":

@@ -6,8 +6,15 @@ import os
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+import django
+
 DATABASE = "TWISTED_DISPATCHER_DJANGO_DATABASE"
 RUN = "TWISTED_DISPATCHER_DJANGO_RUN"
+# More of the setting, as JSON.
+MORE = "TWISTED_DISPATCHER_DJANGO_MORE"
+
+# Transactions that begin by reading, and find that others have written meanwhile, fail.
+IMMEDIATE = {"transaction_mode": "IMMEDIATE"} if django.VERSION >= (5, 1) else {}
 
 
 def database_at(url: str) -> dict[str, Any]:
@@ -18,6 +25,7 @@ def database_at(url: str) -> dict[str, Any]:
         return {
             "ENGINE": "django.db.backends.sqlite3",
             "NAME": path,
+            "OPTIONS": {"timeout": 60, **IMMEDIATE},
             # In memory no other connection would find it.
             "TEST": {"NAME": f"{path}.test"},
         }

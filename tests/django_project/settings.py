@@ -7,11 +7,12 @@ path of a file that need not exist. Without it that is a new file. RUN is the se
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
 from pathlib import Path
 
-from tests.django_project.databases import DATABASE, RUN, database_at
+from tests.django_project.databases import DATABASE, MORE, RUN, database_at
 
 _new = tempfile.TemporaryDirectory(prefix="django-project-")
 _home = Path(_new.name)
@@ -59,4 +60,7 @@ DATABASES = {
     # Where no event lives.
     "other": database_at(f"sqlite:///{_home / 'other.db'}"),
 }
-TWISTED_DISPATCHER = {"RUN": os.environ.get(RUN, "daemon")}
+TWISTED_DISPATCHER = {
+    "RUN": os.environ.get(RUN, "daemon"),
+    **json.loads(os.environ.get(MORE, "{}")),
+}

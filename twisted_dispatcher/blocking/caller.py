@@ -57,6 +57,7 @@ class Caller:
     def call(
         self,
         function: Callable[..., Any],
+        /,
         *arguments: Any,
         timeout: float | None = None,
         **keywords: Any,
@@ -75,6 +76,7 @@ class Caller:
     def make(
         self,
         factory: Callable[..., Any],
+        /,
         *arguments: Any,
         timeout: float | None = None,
         **keywords: Any,
@@ -87,7 +89,12 @@ class Caller:
         return Face(self, self.call(factory, *arguments, timeout=timeout, **keywords))
 
     def _ask(
-        self, timeout: float | None, function: Callable[..., Any], *arguments: Any, **keywords: Any
+        self,
+        timeout: float | None,
+        function: Callable[..., Any],
+        /,
+        *arguments: Any,
+        **keywords: Any,
     ) -> Any:
         return self.run_call(Call(function, arguments, keywords), timeout)
 
@@ -97,6 +104,11 @@ class Caller:
             raise ConnectionClosed(call.name)
         seconds = self.timeout if timeout is None else check_seconds(timeout)
         return self._thread.run(call, seconds)
+
+    @property
+    def longest_drain(self) -> float:
+        """Seconds that stopping may take: the time to drain, and the connection's own."""
+        return self.service.settings.drain + self.timeout
 
     def close(self, *, timeout: float | None = None) -> None:
         """
@@ -109,7 +121,7 @@ class Caller:
         """
         if self._thread.is_forked:
             return
-        seconds = self.service.settings.drain + self.timeout if timeout is None else timeout
+        seconds = self.longest_drain if timeout is None else timeout
         with self._closing:
             if not self._is_closed:
                 if self._end is not None:

@@ -146,4 +146,5 @@ class Call:
 
 def name_of(function: Any) -> str:
     """Give the name of a function for a message."""
-    return str(getattr(function, "__qualname__", None) or type(function).__qualname__)
+    name = getattr(function, "__qualname__", None) or type(function).__qualname__
+    return str(name).rpartition("<locals>.")[2]

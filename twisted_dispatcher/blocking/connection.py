@@ -137,6 +137,21 @@ class Connection(Registering):
         found: list[Verdict] = self._ask(timeout, self.dispatcher.why, **event_details)
         return found
 
+    def start(self, *, timeout: float | None = None) -> None:
+        """Dispatch events again, after `stop`."""
+        self._ask(timeout, self.dispatcher.start)
+        self.when_ready(timeout=timeout)
+
+    def stop(self, *, timeout: float | None = None) -> None:
+        """
+        Dispatch nothing more, and wait for the handlers that are running.
+
+        The connection stays open; `close` ends it for good.
+
+        :param timeout: by default the time to drain and the connection's own.
+        """
+        self._ask(self.longest_drain if timeout is None else timeout, self.dispatcher.stop)
+
     def when_ready(self, *, timeout: float | None = None) -> None:
         """Wait until events are dispatched. It is so when `connect` gives the connection."""
         self._ask(timeout, self.dispatcher.when_ready)

@@ -14,6 +14,7 @@ registered; then connections are closed when crochet stops the reactor, in the s
 from __future__ import annotations
 
 import concurrent.futures.thread  # noqa: F401 - registers itself, and is to be the earlier one
+import os
 import threading
 from collections.abc import Callable
 
@@ -27,7 +28,11 @@ _is_registered = False
 
 
 def before_exit(close: Callable[[], None]) -> None:
-    """Have a connection closed at the end of the program, unless `forget` is called before."""
+    """
+    Have something closed at the end of the program, unless `forget` is called before.
+
+    :param close: is called in the main thread when everything else in it has ended; may block.
+    """
     global _is_registered
     with _lock:
         _closers.append(close)
@@ -43,6 +48,11 @@ def forget(close: Callable[[], None]) -> None:
     with _lock:
         if close in _closers:
             _closers.remove(close)
+
+
+if hasattr(os, "register_at_fork"):
+    # What the parent has connected is the parent's to close.
+    os.register_at_fork(after_in_child=_closers.clear)
 
 
 def _close_all() -> None:

@@ -11,8 +11,8 @@ class Face:
     """
     Something of the reactor's thread, whose methods block and take ``timeout``.
 
-    What is no method is read as it is. A method that takes a ``timeout`` of its own is called
-    through `Connection.call` instead.
+    What is no method is read as it is; names with an underscore are not for others. A method that
+    takes a ``timeout`` of its own is called through `Connection.call` instead.
     """
 
     def __init__(self, connection: Any, thing: Any) -> None:
@@ -27,6 +27,8 @@ class Face:
         return f"<blocking {self._thing!r}>"
 
     def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
         value = getattr(self._thing, name)
         return self._blocking(value) if callable(value) else value
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Hashable, Iterable
+from copy import copy
 from functools import wraps
-from typing import Any
+from typing import Any, Final
 
 from twisted.internet.threads import deferToThreadPool
 
@@ -16,7 +17,10 @@ from twisted_dispatcher.blocking.news import BlockingNewEvents, lent
 from twisted_dispatcher.blocking.registering import in_thread
 from twisted_dispatcher.interfaces import Listener
 from twisted_dispatcher.options import HandlerOptions
-from twisted_dispatcher.sources import EventSources, SourceReport
+from twisted_dispatcher.sources import EventSources, SourceReport, SweepReport
+
+# Whose items are there already.
+_AT_HAND: Final = (list, tuple, set, frozenset, dict, range)
 
 
 class BlockingSources:
@@ -63,13 +67,18 @@ class BlockingSources:
         position: Callable[[Any], Any] | None = None,
         timeout: float | None = None,
     ) -> None:
-        """Register a source; see `EventSources.register_source`."""
+        """
+        Register a source; see `EventSources.register_source`.
+
+        :param position: is called in the reactor's thread.
+        """
         self._call(
             timeout,
             self._sources.register_source,
             sender=sender,
             source=self._source(source),
-            objects=self._objects(objects),
+            # What can be gone through but once is refused.
+            objects=objects if hasattr(objects, "__next__") else self._objects(objects),
             position=position,
         )
 
@@ -114,27 +123,33 @@ class BlockingSources:
         self,
         sender: Hashable | None = None,
         objects: Any = None,
-        progress: Callable[..., object] | None = None,
+        progress: Callable[[SweepReport], object] | None = None,
         *,
+        name: str | None = None,
+        resume: bool = False,
+        wait: bool = True,
+        window: int = 100,
+        per_event: float | None = 60.0,
         timeout: float | None = None,
-        **options: Any,
-    ) -> Any:
+    ) -> SweepReport:
         """
-        Go through all objects, or some, and process what their sources say.
+        Run the sources on all their objects, or on some, and have what is new handled.
 
-        See `EventSources.sweep`, which takes the options.
+        See `EventSources.sweep`. Where the caller stops waiting, by Ctrl-C, an exception in the
+        progress or the time limit, the sweep stops and its place is kept.
 
+        :param per_event: so many seconds an event can hold up the sweep; see ``timeout`` there.
         :param timeout: seconds within which the next thing must be asked for, or the end come.
         """
         inbox = Inbox(self._reactor)
-        given = dict(options)
-        if objects is not None:
-            given["objects"] = self._objects(objects)
+        given: dict[str, Any] = {"name": name, "resume": resume, "wait": wait, "window": window}
+        given["timeout"] = per_event
+        given["objects"] = self._objects(objects)
         if progress is not None:
             given["progress"] = _told(inbox, progress)
-        sweep: Any = self._sources.sweep
-        call = LendingCall(inbox, lend, (inbox, sweep, sender), given)
-        return self._connection.run_call(call, timeout)
+        call = LendingCall(inbox, lend, (inbox, self._sources.sweep, sender), given)
+        found: SweepReport = self._connection.run_call(call, timeout)
+        return found
 
     # What is handed over
 
@@ -166,19 +181,26 @@ class BlockingSources:
 
     def _objects(self, objects: Any) -> Any:
         """Have objects found, and gone through, in the thread of the caller of a sweep."""
-        if objects is None or hasattr(objects, "__aiter__") or _is_asynchronous(objects):
+        if not callable(objects) and not _may_block(objects):
+            return objects
+        if _is_asynchronous(objects):
             return objects
 
         def find(*arguments: Any) -> Any:
+            def found() -> Any:
+                return objects(*arguments) if callable(objects) else objects
+
             inbox = current_inbox()
             if inbox is None:
-                return objects(*arguments) if callable(objects) else objects
-            name = getattr(objects, "__qualname__", type(objects).__qualname__)
-            if callable(objects):
-                return Lent(inbox, lambda: objects(*arguments), name)
-            return Lent(inbox, lambda: objects, name)
+                return found()
+            return Lent(inbox, found, getattr(objects, "__qualname__", type(objects).__qualname__))
 
         return find
+
+
+def _may_block(items: Any) -> bool:
+    """Tell whether going through something may run somebody's code that blocks."""
+    return hasattr(items, "__iter__") and not isinstance(items, _AT_HAND)
 
 
 def _is_asynchronous(function: Any) -> bool:
@@ -196,7 +218,9 @@ def _collected(source: Callable[[Any], Any], item: Any) -> tuple[list[Any], Exce
 
 
 def _told(inbox: Inbox, progress: Callable[..., object]) -> Callable[..., None]:
-    def tell(*arguments: Any) -> None:
-        inbox.tell(lambda: progress(*arguments))
+    def tell(report: SweepReport) -> None:
+        # It is counted on while the caller looks at it.
+        then = copy(report)
+        inbox.tell(lambda: progress(then))
 
     return tell

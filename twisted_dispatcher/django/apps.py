@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate
 
 
 class DispatcherConfig(AppConfig):
@@ -16,9 +17,11 @@ class DispatcherConfig(AppConfig):
     def ready(self) -> None:
         """Let models stand in contexts, settings be checked, and events be heard of."""
         from twisted_dispatcher.django.checks import register_checks
+        from twisted_dispatcher.django.journals import write_ahead
         from twisted_dispatcher.django.references import register
         from twisted_dispatcher.django.running import begin
 
         register()
         begin()
+        post_migrate.connect(write_ahead, sender=self)
         register_checks()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Any
 
 from twisted.internet.defer import Deferred
+from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -15,10 +16,12 @@ from twisted_dispatcher.blocking.thread import reactor_thread
 from twisted_dispatcher.django.conf import Conf
 from twisted_dispatcher.django.ending import Patience
 from twisted_dispatcher.django.services import new_service, settings_of
+from twisted_dispatcher.errors import StoreUnavailable
 from twisted_dispatcher.service import DispatcherService
 
-# When it could not start, it is tried again after so many seconds.
-RESTART: Final = 5.0
+# When it could not start, it is tried again after these seconds, twice as long each time. At first
+# nothing is said of it: somebody may just be writing to a file of SQLite that is to be opened.
+SHORTEST_PAUSE, LONGEST_PAUSE, LOUD_PAUSE = 0.05, 5.0, 0.5
 
 _log = Logger()
 
@@ -45,11 +48,12 @@ class Resident:
         self._service: DispatcherService | None = None
         self._patience: Patience | None = None
         self._is_ready = self._has_ended = False
+        self._pause = SHORTEST_PAUSE
         self._recorded: list[int] = []
         self._waiting: list[Deferred[DispatcherService]] = []
         self._trigger: Any = None
         self._thread = reactor_thread()
-        self._thread.reactor.callFromThread(self._start)
+        self._thread.reactor.callFromThread(self._begin)
 
     # For any other thread
 
@@ -74,12 +78,18 @@ class Resident:
 
     # In the reactor's thread
 
+    def _begin(self) -> None:
+        # The reactor waits for what this gives before it stops.
+        self._trigger = self._thread.reactor.addSystemEventTrigger(
+            "before", "shutdown", lambda: Deferred.fromCoroutine(self._end())
+        )
+        self._start()
+
     def _start(self) -> None:
         if self._has_ended:
             return
-        reactor = self._thread.reactor
         try:
-            service = new_service(self._settings, self._setup, reactor)
+            service = new_service(self._settings, self._setup, self._thread.reactor)
         except Exception:
             self._not_started(Failure())
             return
@@ -87,14 +97,17 @@ class Resident:
         self._patience = Patience(service)
         self._patience.recorded(self._recorded)
         service.addService(self._patience)
-        self._trigger = reactor.addSystemEventTrigger("before", "shutdown", service.stopService)
         service.startService()
         service.when_ready().addCallback(self._started, service)
 
     def _not_started(self, failure: Failure) -> None:
-        _log.failure("The dispatcher could not start in this process, and tries again", failure)
-        self._thread.reactor.callLater(RESTART, self._start)
-        self._tell(lambda waiting: waiting.errback(failure))
+        if self._pause >= LOUD_PAUSE or not failure.check(StoreUnavailable):
+            _log.failure(
+                "The dispatcher could not start in this process, and tries again", failure
+            )
+            self._tell(lambda waiting: waiting.errback(failure))
+        self._thread.reactor.callLater(self._pause, self._start)
+        self._pause = min(2 * self._pause, LONGEST_PAUSE)
 
     def _started(self, ready: None, service: DispatcherService) -> None:
         self._is_ready = True
@@ -121,7 +134,17 @@ class Resident:
         dispatcher.backstage.wake()
 
     async def _stop(self) -> None:
+        self._thread.reactor.removeSystemEventTrigger(self._trigger)
+        await self._end()
+
+    async def _end(self) -> None:
+        """Stop; what was recorded is handled first, within the time to drain."""
+        deadline = self._now() + self._settings.drain
+        while self._recorded and self._service is None and self._now() < deadline:
+            await deferLater(self._thread.reactor, SHORTEST_PAUSE)
         self._has_ended = True
         if self._service is not None:
-            self._thread.reactor.removeSystemEventTrigger(self._trigger)
             await self._service.stopService()
+
+    def _now(self) -> float:
+        return float(self._thread.reactor.seconds())

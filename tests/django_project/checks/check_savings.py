@@ -56,7 +56,7 @@ class SourcesTests(SourcesMixin, TestCase):
         self.assertEqual([f"joined_{one}", f"named_{one}_Ada", f"named_{one}_Augusta"], keys())
 
     def test_twice(self) -> None:
-        """A source that is registered twice runs twice, and its events are recorded once."""
+        """A source that is registered twice runs twice, and its events are recorded once (S42)."""
         source = mock.Mock(side_effect=joined)
         self.register(Member, source, source)
 
@@ -84,7 +84,7 @@ class SourcesTests(SourcesMixin, TestCase):
         self.assertEqual([], keys())
 
     def test_exact_sender(self) -> None:
-        """What derives from a model, in a table of its own or not, does not run its sources."""
+        """What derives from a model, with or without a table, does not run its sources (S45)."""
         self.register(Member, joined)
 
         Patron.objects.create(name="Ada")
