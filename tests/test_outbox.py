@@ -8,7 +8,7 @@ from random import Random
 from threading import Barrier, Thread
 from typing import TYPE_CHECKING, Any, cast
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
@@ -312,6 +312,27 @@ class PostgreSQLTests(PostgreSQL, OutboxTests, TestCase):
         self.connection.rollback()
         self.sql.execute("SELECT 1")
         self.assertEqual([], self.notified())
+
+    async def test_circles_over_calls(self) -> None:
+        """Over several calls a circle is possible: one transaction is ended, the other goes on."""
+        import psycopg
+
+        other = self.connect()
+        self.addCleanup(other.close)
+        self.record(an_event("a"))
+        self.record(an_event("b"), on=other)
+        waiting = deferToThread(self.record, an_event("b"))
+        await self.until_it_waits(waiting)
+        results: Any = await DeferredList(
+            [waiting, deferToThread(self.record, an_event("a"), on=other)], consumeErrors=True
+        )
+
+        [error] = [value for done, value in results if not done]
+        self.assertIsInstance(error.value, psycopg.errors.DeadlockDetected)
+        for each, (done, _) in zip((self.connection, other), results):
+            (each.commit if done else each.rollback)()
+        self.assertEqual([False, False], self.record(an_event("a"), an_event("b")))
+        self.connection.rollback()
 
     def test_ids(self) -> None:
         """Ids are in the order in which events were given."""

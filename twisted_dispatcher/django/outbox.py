@@ -13,7 +13,8 @@ until a sweep (``process_event_sources``) finds that they are missing.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any, Final
 
@@ -30,6 +31,7 @@ from twisted_dispatcher.events import Event
 from twisted_dispatcher.records import Acceptance, NewEvent
 from twisted_dispatcher.sources import declared
 from twisted_dispatcher.stores.outbox import Entry, outbox_on
+from twisted_dispatcher.stores.outbox.sqlite import LOCK
 
 _keys: Final = KeyMaker()
 
@@ -165,6 +167,23 @@ def record_drafts(drafts: Sequence[Draft], using: str | None = None) -> list[Rec
         return _record(drafts, connection)
     with transaction.atomic(using=alias):
         return _record(drafts, connection)
+
+
+@contextmanager
+def writing(alias: str) -> Iterator[None]:
+    """
+    Have what is written be one transaction, or a part of the one that is open.
+
+    A transaction that begins here may write from its beginning on, and waits until it may. SQLite
+    refuses it otherwise to one that has read, where others have written since.
+    """
+    connection = connections[alias]
+    begins = not connection.in_atomic_block and connection.get_autocommit()
+    with transaction.atomic(using=alias, savepoint=False):
+        if begins and connection.vendor == "sqlite":
+            with connection.cursor() as cursor:
+                cursor.execute(LOCK)
+        yield
 
 
 def _record_later(drafts: Sequence[Draft], using: str) -> None:

@@ -18,7 +18,8 @@ from django.db import connections, router, transaction
 from django.db.models import Model
 from django.db.models.signals import post_save
 
-from twisted_dispatcher.django.outbox import Draft, drafted, record_drafts
+from twisted_dispatcher.django.conf import conf
+from twisted_dispatcher.django.outbox import Draft, drafted, record_drafts, writing
 from twisted_dispatcher.django.problems import key_of, tell
 from twisted_dispatcher.django.registry import MODEL_SOURCES, Source
 from twisted_dispatcher.errors import InvalidSource, SourceBroke
@@ -65,10 +66,9 @@ def _save_in_transactions(model: Any) -> None:
         using: str | None = None,
         update_fields: Any = None,
     ) -> None:
-        plainly = raw or type(self) not in MODEL_SOURCES
-        if not plainly:
-            using = using or router.db_for_write(type(self), instance=self)
-        with nullcontext() if plainly else transaction.atomic(using=using, savepoint=False):
+        using = using or router.db_for_write(type(self), instance=self)
+        plainly = raw or type(self) not in MODEL_SOURCES or using != conf().database
+        with nullcontext() if plainly else writing(using):
             save_base(self, raw, force_insert, force_update, using, update_fields)
 
     setattr(save_with_events, _WRAPPED, True)

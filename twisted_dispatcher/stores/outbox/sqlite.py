@@ -17,6 +17,9 @@ from twisted_dispatcher.stores.outbox.entries import Entry, firsts_of, in_order
 # Older versions of SQLite take 999 parameters at most.
 AT_ONCE: Final = 100
 
+# Changes nothing, and has the transaction wait for the lock to write.
+LOCK: Final = "DELETE FROM twisted_dispatcher_unplanned WHERE event_id IS NULL"
+
 _INSERT_EVENTS: Final = """
     INSERT INTO twisted_dispatcher_event (key, body, details, lane, accepted, due)
     VALUES {rows} ON CONFLICT (key) DO NOTHING"""
