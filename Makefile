@@ -92,7 +92,7 @@ wheel: $(VENV)/.with-release ## Build the source distribution, and the wheel fro
 	@$(BIN)/python -m build --outdir build/dist . >build/wheel.log 2>&1 || { cat build/wheel.log; exit 1; }
 	@ls build/dist
 
-benchmark: $(VENV)/.with-benchmark ## Measure against other libraries: WHAT=in_memory, durable, chains or triggers.
+benchmark: $(VENV)/.with-benchmark ## Measure against other libraries: WHAT=in_memory, durable, chains, triggers, sources, blocking or django.
 	@echo "==> measuring"
 	@$(BIN)/python -m tests.benchmarks.$(WHAT)
 

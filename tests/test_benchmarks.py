@@ -272,3 +272,21 @@ class CommandTests(SynchronousTestCase):
 
         command = f"in_memory --quick --scenario phases --output {page.parts[-2]}/"
         self.assertIn(command, page.read_text(encoding="utf-8"))
+
+
+class DocumentedTests(SynchronousTestCase):
+    """What is said of the benchmarks elsewhere."""
+
+    def test_every_one_is_named(self) -> None:
+        """Each benchmark is named by the Makefile, and its page by the page about performance."""
+        root = Path(__file__).parent.parent
+        packages = (root / "tests" / "benchmarks").glob("*/__main__.py")
+        names = ["in_memory", *(each.parent.name for each in packages)]
+        make = (root / "Makefile").read_text("utf-8")
+        performance = (root / "docs" / "benchmarks.rst").read_text("utf-8")
+
+        for name in names:
+            self.assertIn(name, make)
+            page = f"benchmarks-{name.replace('_', '-')}"
+            self.assertIn(f":doc:`{page}`", performance)
+            self.assertTrue((root / "docs" / f"{page}.rst").exists(), page)

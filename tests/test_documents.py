@@ -31,7 +31,7 @@ DOCUMENTS = [
 class DocumentTests(TestCase):
     """One test for each document, added below."""
 
-    timeout = 300
+    timeout = 900
 
     def setUp(self) -> None:
         """Change into an empty directory, and let crochet find trial's own reactor."""

@@ -53,7 +53,7 @@ class Story:
 class SQLiteStoryTests(Story, TestCase):
     """The story in a SQLite file."""
 
-    timeout = 300
+    timeout = 600
 
     async def told(self) -> Told:
         return await play(reactor, str(Path(self.mktemp()).absolute()))
@@ -62,7 +62,7 @@ class SQLiteStoryTests(Story, TestCase):
 class PostgreSQLStoryTests(Story, PostgreSQL, TestCase):
     """The story in a schema of PostgreSQL."""
 
-    timeout = 300
+    timeout = 600
 
     async def told(self) -> Told:
         return await play(reactor, self.make_schema())
@@ -71,7 +71,7 @@ class PostgreSQLStoryTests(Story, PostgreSQL, TestCase):
 class OwnTests(TestCase):
     """The tests of the site, which Django runs."""
 
-    timeout = 300
+    timeout = 600
 
     async def run_tests(self, database: str, test_database: str) -> None:
         """Run them in a process of their own, and fail with what it wrote if one fails."""

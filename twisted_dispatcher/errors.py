@@ -959,6 +959,16 @@ class InvalidGenerator(SourceError, ValueError, TypeError):
 # Django
 
 
+class CannotRead(DispatcherError, ImportError):
+    """What would say how things stand is not installed."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "how things stand on PostgreSQL is told through psycopg 3, which is not installed: "
+            "run `pip install twisted_dispatcher[postgresql]`"
+        )
+
+
 class ObjectGone(DispatcherError, LookupError):
     """A row that the context of an event refers to is not there any more."""
 

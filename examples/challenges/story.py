@@ -29,7 +29,7 @@ DAYS = (1, 3, 8, 11)
 REFUSALS = 2
 # Seconds between two looks whether everything is done, and how many of them may pass.
 GLANCE = 0.05
-PATIENCE = 120.0
+PATIENCE = 300.0
 
 
 @attrs.frozen

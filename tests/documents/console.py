@@ -21,7 +21,7 @@ from attrs import evolve, frozen
 from tests.documents.blocks import Block
 from tests.documents.sessions import COMPARISON
 
-SECONDS_PER_COMMAND = 120
+SECONDS_PER_COMMAND = 300
 
 COMMAND = re.compile(r"^\s*\$ ", re.MULTILINE)
 

@@ -22,6 +22,7 @@ from twisted_dispatcher.django.threads import DjangoThreads
 from twisted_dispatcher.django.transitions import callback_in_threads, in_threads
 from twisted_dispatcher.errors import ChainInTransaction
 
+# Not those of the handlers: one that waits for a chain must not keep its transitions from running.
 _threads = DjangoThreads()
 
 

@@ -40,11 +40,16 @@ def vendor_of(alias: str) -> str:
 
     :raises UnsuitableDatabase: when it is of another kind.
     """
-    vendor = str(connections[alias].vendor)
+    return kind_of(connections[alias])
+
+
+def kind_of(connection: Any) -> str:
+    """Tell for one of Django's connections what `vendor_of` tells for its alias."""
+    vendor = str(connection.vendor)
     if vendor not in ("sqlite", "postgresql"):
         raise UnsuitableDatabase(
-            f"the database {alias!r} is on {vendor}, and events live on PostgreSQL or in a file "
-            "of SQLite: name another one as DATABASE in TWISTED_DISPATCHER"
+            f"the database {connection.alias!r} is on {vendor}, and events live on PostgreSQL or "
+            "in a file of SQLite: name another one as DATABASE in TWISTED_DISPATCHER"
         )
     return vendor
 

@@ -13,7 +13,8 @@ until a sweep (``process_event_sources``) finds that they are missing.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any, Final
 
@@ -21,7 +22,7 @@ import attrs
 from django.db import connections, transaction
 
 from twisted_dispatcher.django.conf import conf
-from twisted_dispatcher.django.databases import vendor_of
+from twisted_dispatcher.django.databases import kind_of
 from twisted_dispatcher.django.problems import tell
 from twisted_dispatcher.durable.codec import default_codec
 from twisted_dispatcher.durable.keys import KeyMaker
@@ -30,6 +31,7 @@ from twisted_dispatcher.events import Event
 from twisted_dispatcher.records import Acceptance, NewEvent
 from twisted_dispatcher.sources import declared
 from twisted_dispatcher.stores.outbox import Entry, outbox_on
+from twisted_dispatcher.stores.outbox.sqlite import LOCK
 
 _keys: Final = KeyMaker()
 
@@ -162,9 +164,26 @@ def record_drafts(drafts: Sequence[Draft], using: str | None = None) -> list[Rec
     connection = connections[alias]
     # Where commits are made by hand, a block of Django's would make one on SQLite.
     if connection.in_atomic_block or not connection.get_autocommit():
-        return _record(drafts, alias)
+        return _record(drafts, connection)
     with transaction.atomic(using=alias):
-        return _record(drafts, alias)
+        return _record(drafts, connection)
+
+
+@contextmanager
+def writing(alias: str) -> Iterator[None]:
+    """
+    Have what is written be one transaction, or a part of the one that is open.
+
+    A transaction that begins here may write from its beginning on, and waits until it may. SQLite
+    refuses it otherwise to one that has read, where others have written since.
+    """
+    connection = connections[alias]
+    begins = not connection.in_atomic_block and connection.get_autocommit()
+    with transaction.atomic(using=alias, savepoint=False):
+        if begins and connection.vendor == "sqlite":
+            with connection.cursor() as cursor:
+                cursor.execute(LOCK)
+        yield
 
 
 def _record_later(drafts: Sequence[Draft], using: str) -> None:
@@ -178,15 +197,15 @@ def _record_later(drafts: Sequence[Draft], using: str) -> None:
     transaction.on_commit(record_after_commit, using=using, robust=True)
 
 
-def _record(drafts: Sequence[Draft], alias: str) -> list[Recorded]:
-    accept_on = outbox_on(vendor_of(alias))
-    with connections[alias].cursor() as cursor:
+def _record(drafts: Sequence[Draft], connection: Any) -> list[Recorded]:
+    accept_on = outbox_on(kind_of(connection))
+    with connection.cursor() as cursor:
         entries = accept_on(cursor, [each.new for each in drafts], time.time())
     recorded = [_told(draft, entry) for draft, entry in zip(drafts, entries)]
     new = [each for each in recorded if each.is_new]
     if new:
         for follower in tuple(_followers):
-            follower(new, alias)
+            follower(new, connection.alias)
     return recorded
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Sequence
 from importlib import import_module
+from types import ModuleType
 from typing import Any, TypeVar, cast
 
 from django.db import connections
@@ -18,6 +19,7 @@ from twisted.internet.defer import Deferred, execute
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
+from twisted_dispatcher.errors import CannotRead
 from twisted_dispatcher.interfaces import IStore
 from twisted_dispatcher.status import ChainStatus, ChainStory, Status, Story
 
@@ -28,13 +30,17 @@ def story_of_event(event_id: int, alias: str) -> Story | None:
     """
     Tell all of one event; None where there is none.
 
-    :raises ImportError: on PostgreSQL without psycopg 3.
+    :raises CannotRead: on PostgreSQL without psycopg 3.
     """
     return answer(Status(store_of(alias), clock()).story(event_id=event_id))
 
 
 def story_of_chain(chain_id: str, alias: str) -> ChainStory | None:
-    """Tell all of one chain; None where there is none."""
+    """
+    Tell all of one chain; None where there is none.
+
+    :raises CannotRead: on PostgreSQL without psycopg 3.
+    """
     return answer(ChainStatus(store_of(alias), clock()).story(chain_id))
 
 
@@ -75,9 +81,15 @@ class _Asked:
         return execute(self._ask, question, values)
 
     def _ask(self, question: str, values: Sequence[Any]) -> Any:
-        # Only here is the driver imported, which a user of the other store does not have.
+        return getattr(self._module(), question)(self._place(), *values)
+
+    def _module(self) -> ModuleType:
+        """Import only here what needs a driver that a user of the other store does not have."""
         name = f"twisted_dispatcher.stores.{self._connection.vendor}{self._part}.reading"
-        return getattr(import_module(name), question)(self._place(), *values)
+        try:
+            return import_module(name)
+        except ImportError as error:
+            raise CannotRead from error
 
     def _place(self) -> Any:
         self._connection.ensure_connection()

@@ -9,8 +9,8 @@ cannot be: otherwise the row would be there without them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import nullcontext
 from functools import wraps
 from typing import Any
 
@@ -18,7 +18,8 @@ from django.db import connections, router, transaction
 from django.db.models import Model
 from django.db.models.signals import post_save
 
-from twisted_dispatcher.django.outbox import Draft, drafted, record_drafts
+from twisted_dispatcher.django.conf import conf
+from twisted_dispatcher.django.outbox import Draft, drafted, record_drafts, writing
 from twisted_dispatcher.django.problems import key_of, tell
 from twisted_dispatcher.django.registry import MODEL_SOURCES, Source
 from twisted_dispatcher.errors import InvalidSource, SourceBroke
@@ -65,15 +66,10 @@ def _save_in_transactions(model: Any) -> None:
         using: str | None = None,
         update_fields: Any = None,
     ) -> None:
-        def save() -> None:
-            save_base(self, raw, force_insert, force_update, using, update_fields)
-
-        if raw or type(self) not in MODEL_SOURCES:
-            save()
-            return
         using = using or router.db_for_write(type(self), instance=self)
-        with transaction.atomic(using=using, savepoint=False):
-            save()
+        plainly = raw or type(self) not in MODEL_SOURCES or using != conf().database
+        with nullcontext() if plainly else writing(using):
+            save_base(self, raw, force_insert, force_update, using, update_fields)
 
     setattr(save_with_events, _WRAPPED, True)
     model.save_base = save_with_events
@@ -116,49 +112,38 @@ def drafts_of(source: Source, instance: Any, using: str, report: Report = tell) 
     return drafts
 
 
-@contextmanager
-def contained(using: str) -> Iterator[None]:
+class contained:  # noqa: N801
     """
-    Undo what was asked of a database, and no more than that, when it ends with an error.
+    Undoes what was asked of a database, and no more than that, when it ends with an error.
 
     Within a transaction that takes a savepoint, which costs two statements: it is made when the
     first statement comes.
     """
-    connection = connections[using]
-    if not connection.in_atomic_block:
-        yield
-        return
-    guard = _Guard(using)
-    try:
-        with connection.execute_wrapper(guard):
-            yield
-    except BaseException:
-        guard.undo()
-        raise
-    guard.keep()
-
-
-class _Guard:
-    """Makes a savepoint before the first statement."""
 
     def __init__(self, using: str) -> None:
+        """:param using: the alias of the database."""
         self._using = using
-        self._has_begun = False
+        self._connection = connections[using]
+        self._has_begun = not self._connection.in_atomic_block
         self._savepoint: str | None = None
 
-    def __call__(
+    def __enter__(self) -> None:
+        self._connection.execute_wrappers.append(self._before)
+
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
+        self._connection.execute_wrappers.remove(self._before)
+        if self._savepoint is None:
+            return
+        if kind is None:
+            transaction.savepoint_commit(self._savepoint, self._using)
+        else:
+            transaction.savepoint_rollback(self._savepoint, self._using)
+            transaction.set_rollback(False, self._using)
+
+    def _before(
         self, execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: Any
     ) -> Any:
         if not self._has_begun:
             self._has_begun = True
             self._savepoint = transaction.savepoint(self._using)
         return execute(sql, params, many, context)
-
-    def undo(self) -> None:
-        if self._savepoint is not None:
-            transaction.savepoint_rollback(self._savepoint, self._using)
-            transaction.set_rollback(False, self._using)
-
-    def keep(self) -> None:
-        if self._savepoint is not None:
-            transaction.savepoint_commit(self._savepoint, self._using)

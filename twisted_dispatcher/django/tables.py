@@ -11,10 +11,9 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
+from django.db import router
 from django.db.migrations.operations.base import Operation
 
-from twisted_dispatcher.django.conf import conf
-from twisted_dispatcher.django.databases import vendor_of
 from twisted_dispatcher.stores.migrations import Migration, migrations_in, statements_of
 
 _META: Final = "twisted_dispatcher_meta"
@@ -29,7 +28,10 @@ _MADE: Final = re.compile(r"^CREATE (TABLE|SEQUENCE|FUNCTION) (\w+)", re.MULTILI
 
 class StoreTables(Operation):
     """
-    Brings the store's tables to a version, where the database is the one that has them.
+    Brings the store's tables to a version, in every database that may have the application's.
+
+    That is asked of the project's routers; where there are none, it is every database that a store
+    can be in, as for the models of any application.
 
     Backwards the tables stay, as they do no harm; but back to before the first version they go.
     """
@@ -50,32 +52,33 @@ class StoreTables(Operation):
     def database_forwards(
         self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any
     ) -> None:
-        alias = schema_editor.connection.alias
-        version = self._version_on(alias)
+        version = self._version_on(schema_editor.connection, app_label)
         if version and (schema_editor.collect_sql or _version(schema_editor) < version):
-            _run(schema_editor, _migrations(alias)[version - 1])
+            _run(schema_editor, _migrations(schema_editor.connection)[version - 1])
 
     def database_backwards(
         self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any
     ) -> None:
-        alias = schema_editor.connection.alias
-        if self._version_on(alias) != 1:
+        if self._version_on(schema_editor.connection, app_label) != 1:
             return
-        files = _migrations(alias)
+        files = _migrations(schema_editor.connection)
         made = [each for migration in files for each in _MADE.findall(migration.sql)]
         for kind, name in reversed(made):
             schema_editor.execute(f"DROP {kind} IF EXISTS {name}", params=None)
 
-    def _version_on(self, alias: str) -> int | None:
-        return self.versions.get(vendor_of(alias)) if alias == conf().database else None
+    def _version_on(self, connection: Any, app_label: str) -> int | None:
+        """Tell to which version a database is brought; None where there are to be no tables."""
+        if not router.allow_migrate(connection.alias, app_label):
+            return None
+        return self.versions.get(connection.vendor)
 
     def describe(self) -> str:
         versions = ", ".join(f"{version} on {kind}" for kind, version in self.versions.items())
         return f"Brings the tables of events to version {versions}"
 
 
-def _migrations(alias: str) -> tuple[Migration, ...]:
-    return migrations_in(f"{_STORES}.{vendor_of(alias)}")
+def _migrations(connection: Any) -> tuple[Migration, ...]:
+    return migrations_in(f"{_STORES}.{connection.vendor}")
 
 
 def _version(schema_editor: Any) -> int:

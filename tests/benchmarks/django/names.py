@@ -13,3 +13,11 @@ KNOWN = "known"
 AUTOCOMMIT = "autocommit"
 ATOMIC = "atomic"
 HUNDRED = "hundred"
+
+DAEMON, HERE = "daemon", "here"
+# Who handles events, and by which name it is known.
+HANDLERS = {
+    DAEMON: "web process and daemon",
+    HERE: "one process",
+    "spark": SPARK,
+}

@@ -2,25 +2,47 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Mapping
 from functools import partial
+from statistics import median
 
 from attrs import frozen
 
-from tests.benchmarks.django.names import ATOMIC, AUTOCOMMIT, HUNDRED
+from tests.benchmarks.django.names import (
+    ATOMIC,
+    AUTOCOMMIT,
+    DAEMON,
+    HANDLERS,
+    HERE,
+    HUNDRED,
+    SPARK,
+)
 from tests.benchmarks.on_stores.children import answer_of
 from tests.benchmarks.on_stores.places import Place
 from tests.benchmarks.on_stores.scenarios import Kind
+from tests.benchmarks.on_stores.sweeps import FIRST, title, two_sizes
 from tests.benchmarks.on_stores.turns import Rates
 from tests.benchmarks.timing import Progress
+
+# So many rounds of programs of their own, which take seconds to start.
+ROUNDS = 3
+PEER_SWEEP = f"{SPARK}, few: {FIRST}"
 
 
 @frozen
 class Scale:
-    """Says how much is measured: C{saves} in a slice."""
+    """
+    Says how much is measured.
+
+    C{saves} in a slice, as many slices as C{rounds}; C{events} until they are handled, C{waits}
+    where each is waited for alone; sweeps of C{rows} rows.
+    """
 
     rounds: int
     saves: int
     events: int
+    waits: int
     rows: int
 
 
@@ -29,22 +51,67 @@ WAYS = {
     ATOMIC: "save() within atomic(), one in each transaction",
     HUNDRED: "save() within atomic(), 100 in each transaction",
 }
-RUNS = {"daemon": "", "here": ", while this process calls the handlers"}
+RUNS = {DAEMON: "", HERE: ", while a thread of this process handles the events"}
 
 
 def kinds(scale: Scale) -> list[Kind[Scale]]:
     """Gives all scenarios, in the order of the report."""
+    until = "From save() until its event is handled"
     return [
-        Kind(f"{way}, {run}", f"{title}{where}", "saves/s", partial(saving, run, way))
-        for run, where in RUNS.items()
-        for way, title in WAYS.items()
+        *(
+            Kind(f"{way}-{run}", f"{title}{where}", "saves/s", partial(saving, run, way))
+            for run, where in RUNS.items()
+            for way, title in WAYS.items()
+        ),
+        Kind("handled", "Orders saved, and their events handled", "events/s", handled),
+        Kind("wait", until, "ms", waiting),
+        Kind("sweeps", title(scale.rows), "", sweeps, compared=False),
     ]
 
 
 async def saving(run: str, way: str, place: Place, scale: Scale, progress: Progress) -> Rates:
     """Measures save() in a program of its own, in which all take turns."""
-    rates: Rates = await answer_of(
-        "django.saving", place.new_url(), run, way, scale.rounds, scale.saves
-    )
+    sizes = (scale.rounds, scale.saves)
+    rates: Rates = await answer_of("django.saving", place.new_url(), run, way, *sizes)
     progress(1.0)
     return rates
+
+
+async def handled(place: Place, scale: Scale, progress: Progress) -> Rates:
+    """Measures how fast events are handled of orders that are saved as fast as possible."""
+    rates: dict[str, list[float]] = defaultdict(list)
+    for number in range(min(ROUNDS, scale.rounds)):
+        for who, name in HANDLERS.items():
+            answer = await answer_of("django.handling", place.new_url(), who, scale.events)
+            rates[f"{name}, 1 at once"].append(answer[AUTOCOMMIT])
+            rates[f"{name}, 100 at once"].append(answer[HUNDRED])
+        progress((number + 1) / ROUNDS)
+    return {name: median(measured) for name, measured in rates.items()}
+
+
+async def waiting(place: Place, scale: Scale, progress: Progress) -> Rates:
+    """Measures how long one event takes."""
+    times: dict[str, list[float]] = defaultdict(list)
+    for number in range(min(ROUNDS, scale.rounds)):
+        for who, name in HANDLERS.items():
+            times[name].append(
+                await answer_of("django.handling", place.new_url(), who, scale.waits, "wait")
+            )
+        progress((number + 1) / ROUNDS)
+    return {name: median(measured) for name, measured in times.items()}
+
+
+async def sweeps(place: Place, scale: Scale, progress: Progress) -> Rates:
+    """Measures the command over few rows and over very many, and the peer over few."""
+    urls: dict[int, str] = {}
+
+    async def sweep(rows: int) -> Mapping[str, float]:
+        urls[rows] = place.new_url()
+        await answer_of("django.filling", urls[rows], rows)
+        answer: Mapping[str, float] = await answer_of("django.sweeping", urls[rows], "ours", rows)
+        return answer
+
+    figures = await two_sizes(scale.rows, sweep, progress)
+    few = min(urls)
+    answer = await answer_of("django.sweeping", urls[few], "spark", few)
+    return {**figures, PEER_SWEEP: answer["first"]}

@@ -15,10 +15,11 @@ from tests.benchmarks.sources.speed import Scale
 
 HOW = (
     "The contenders of a scenario are measured in one run, in turn, slice after slice; what "
-    "counts is the median of each one's slices. Machines and disks differ and drift: compare the "
-    "ratios, not the rates. Each contender is checked to have handled what it is timed for, once. "
-    "Django is in a program of its own, which runs between our slices; so is each sweep, whose "
-    "memory is the most that its process has had."
+    "counts is the median of each one's slices. Machines and disks differ and drift: compare "
+    "the ratios, not the rates. Each contender is checked to have handled what it is timed for, "
+    "once. Django is in a program of its own, which runs between our slices; so is each sweep, "
+    "whose memory is the most that its process has had. There, SQLite may keep 2 MiB of the "
+    "file's pages; by default it keeps more, but not without bounds."
 )
 WHO = (
     "Ours is process_events over a stream: each event is recorded by its key, and the new ones "

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from tests.benchmarks.goals import Goal
-from tests.benchmarks.on_stores.goals import at_least, at_most
+from tests.benchmarks.on_stores import sweeps
+from tests.benchmarks.on_stores.goals import at_least
 from tests.benchmarks.on_stores.places import POSTGRESQL, SQLITE, STORES
-from tests.benchmarks.sources.scenarios import FEW, FIRST, MANY, PEAK
 from tests.benchmarks.sources.speed import BATCH, WINDOWS
 from tests.benchmarks.sources.streams import HALF, KNOWN, NEW
 
@@ -23,7 +23,12 @@ def goals() -> list[Goal]:
     return [
         goal
         for store in STORES
-        for goal in (*beside_raw(store), *known_ones(store), *beside_spark(store), *sweeps(store))
+        for goal in (
+            *beside_raw(store),
+            *known_ones(store),
+            *beside_spark(store),
+            *sweeps.goals("sweeps", store),
+        )
     ]
 
 
@@ -58,14 +63,4 @@ def beside_spark(store: str) -> list[Goal]:
             (10, 3),
         )
         for mix in (NEW, KNOWN)
-    ]
-
-
-def sweeps(store: str) -> list[Goal]:
-    """Wants a sweep of very many objects to take no more memory, and no longer for each."""
-    peak = (f"{MANY}: {PEAK}", f"{FEW}: {PEAK}")
-    speed = (f"{MANY}: {FIRST}", f"{FEW}: {FIRST}")
-    return [
-        at_most("memory of a sweep, very many / few", "sweeps", store, peak, (1.1, 1.25)),
-        at_least("objects/s of a sweep, very many / few", "sweeps", store, speed, (0.9, 0.7)),
     ]

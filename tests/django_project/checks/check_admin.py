@@ -19,6 +19,8 @@ from tests.django_project.stored import (
     store_event,
     store_session,
 )
+from twisted_dispatcher.django import reading
+from twisted_dispatcher.django.admin.looks import MOST_SHOWN
 from twisted_dispatcher.django.admin.pages import NewestPages
 from twisted_dispatcher.django.models import (
     Chain,
@@ -27,6 +29,7 @@ from twisted_dispatcher.django.models import (
     Event,
     Instance,
     Session,
+    Sweep,
 )
 from twisted_dispatcher.triggerrecords import ACTIVE, OPEN, WAITING
 
@@ -146,6 +149,29 @@ class EventPagesTests(Pages):
         event = store_event("shop_1", "done", body=None)
 
         self.assertIn("It was deleted", self.text(page("event", "change", event.pk)))
+
+    def test_large_payload(self) -> None:
+        """Of a large payload the beginning is shown."""
+        event = store_event("shop_1", "done", body=f'[1,"{"x" * MOST_SHOWN * 2}"]')
+
+        text = self.text(page("event", "change", event.pk))
+
+        self.assertLess(len(text), MOST_SHOWN * 3 // 2)
+        self.assertIn("and 100,002 characters more", text)
+
+    def test_without_driver(self) -> None:
+        """Where the store's own questions cannot be asked, the page says so, and has the rest."""
+        event = store_event("shop_1", "dead")
+        chain = store_chain("c1")
+
+        with patch.object(reading, "import_module", side_effect=ImportError):
+            for address in (
+                page("event", "change", event.pk),
+                page("delivery", "change", event.first_delivery),
+                page("chain", "change", chain.pk),
+            ):
+                self.assertIn("psycopg 3, which is not installed", self.text(address))
+            self.assertIn("note", self.text(page("event", "change", event.pk)))
 
 
 class DeliveryPagesTests(Pages):
@@ -301,6 +327,23 @@ class SessionPagesTests(Pages):
             address = page("instance", "change", f"{session.pk}_2Fmail_231")
             self.assertIn(address, text)
             self.assertIn(session.uid, self.text(address))
+
+
+class SweepPagesTests(Pages):
+    """Sweeps."""
+
+    def test_list(self) -> None:
+        """A list tells how far sweeps are, the last one that was heard of first."""
+        self.allow("view_sweep")
+        times = {"began": THEN, "changed": THEN}
+        Sweep.objects.create(name="club.Member", seen=7, position='[1,"7"]', ended=THEN, **times)
+        Sweep.objects.create(name="club.Gift", seen=3, position='[1,"3"]', **times)
+        Sweep.objects.filter(name="club.Gift").update(changed=THEN + 1)
+
+        self.assertEqual(["club.Gift", "club.Member"], self.keys("sweep"))
+        self.assertIn("under way, or stopped", self.text(page("sweep", "changelist")))
+        self.assertIn("2026-03-04 05:06:08 UTC", self.text(page("sweep", "changelist")))
+        self.assertIn("club.Gift", self.text(page("sweep", "change", "club.Gift")))
 
 
 class PermissionTests(Pages):

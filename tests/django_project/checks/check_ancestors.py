@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import date, timedelta
+from functools import partial
 from typing import Any
 from unittest import mock
 
 from django.core import mail
-from django.test import TestCase
+from django.test import SimpleTestCase, TestCase
 
-from tests.django_project.checks.recording import SourcesMixin
-from tests.django_project.club.models import Gift, Member
+from tests.django_project.checks.recording import SourcesMixin, keys
+from tests.django_project.club.models import Gift, Member, Patron, Veteran
 from twisted_dispatcher.django import api
 from twisted_dispatcher.django.testing import AtOnceMixin
 
@@ -132,6 +137,73 @@ class DocumentTests(SourcesMixin, AtOnceMixin, TestCase):
         self.sweep(lambda events: api.process_events(api.only_new_events(events)))
         self.assertEqual([], self.subjects())
 
+    def test_one_by_one(self) -> None:
+        """A stream gives what is new, each recorded just before it is given (S06, S20)."""
+        given = [api.event("member_joined", number) for number in (1, 2, 1, 3)]
+
+        new = api.only_new_events(iter(given))
+        seen = [(next(new)["key"], keys())]
+        seen.extend((event["key"], keys()) for event in new)
+
+        joined = [f"member_joined_{number}" for number in (1, 2, 3)]
+        self.assertEqual([(key, joined[: at + 1]) for at, key in enumerate(joined)], seen)
+        self.assertEqual([], list(api.only_new_events(given)))
+
+    def test_recorded_before(self) -> None:
+        """Where a stream is consumed into a list first, all of it is recorded then (S32)."""
+        members = [Member(name="Ada"), Member(name="Bob")]
+        Member.objects.bulk_create(members)
+        api.register_group_handler(handler=self.write_letters, group="joined")
+
+        new = list(api.only_new_events(each for m in members for each in events_with_data(m)))
+
+        self.assertEqual(8, len(keys()))
+        api.process_events(new)
+        self.assertEqual(["member_joined"] * 2, self.subjects())
+
+    def test_patterns(self) -> None:
+        """A pattern is searched for anywhere in the group; an empty one is in each (S26)."""
+        found: list[str] = []
+        for pattern in ("^join", "join", "", re.compile("JOIN", re.IGNORECASE), "left$"):
+            text = pattern if isinstance(pattern, str) else pattern.pattern
+            handler = partial(self.note, found, text)
+            api.register_group_handler(handler=handler, group=pattern)
+
+        api.process_events([api.event("member_joined", 1)])
+
+        self.assertEqual(["join", "", "JOIN"], found)
+
+    @staticmethod
+    def note(found: list[str], pattern: str, event: Any) -> None:
+        """Keep a pattern that was found."""
+        found.append(pattern)
+
+    def test_same_source_twice(self) -> None:
+        """A source that is registered twice runs twice, and is handled once (S42)."""
+        ran: list[Any] = []
+
+        def source(member: Member) -> Iterator[dict[str, Any]]:
+            ran.append(member)
+            yield api.event("member_joined", member.pk, {"member": member})
+
+        api.register_group_handler(handler=self.write_letters, group=r"^member")
+        for _ in range(2):
+            api.register_model_event_source(sender=Member, source=source)
+
+        member = Member.objects.create(name="Ada")
+
+        self.assertEqual(([member, member], ["member_joined"]), (ran, self.subjects()))
+
+    def test_exact_sender(self) -> None:
+        """A subclass or a proxy that is saved has sources of its own (S45)."""
+        api.register_group_handler(handler=self.write_letters, group=r"^member")
+        api.register_model_event_source(sender=Member, source=events_with_data)
+
+        Patron.objects.create(name="Ada")
+        Veteran.objects.create(name="Bob")
+
+        self.assertEqual([], self.subjects())
+
     def sweep(self, process: Any) -> None:
         """Pass all instances through all sources, as the documents' loop does."""
         for model, sources in api.MODEL_SOURCES.items():
@@ -140,3 +212,35 @@ class DocumentTests(SourcesMixin, AtOnceMixin, TestCase):
             for instance in model.objects.order_by("pk"):
                 for source in sources:
                     process(source(instance))
+
+
+class EventTests(SimpleTestCase):
+    """Declaring events."""
+
+    def test_event(self) -> None:
+        """An event has its group, a key of group and id, and a context (S01)."""
+        self.assertEqual(
+            {"group": "member_joined", "key": "member_joined_7", "context": {}},
+            api.event("member_joined", 7),
+        )
+        context = {"name": "Ada"}
+        self.assertEqual(context, api.event("member_joined", 7, context)["context"])
+
+    def test_early_import(self) -> None:
+        """The API can be imported before Django is set up, and brings no model (S49)."""
+        program = (
+            "import sys, twisted_dispatcher.django.api\n"
+            "print(sorted(name for name in sys.modules if name.endswith('.models')))"
+        )
+        environment = {k: v for k, v in os.environ.items() if k != "DJANGO_SETTINGS_MODULE"}
+        done = subprocess.run(
+            [sys.executable, "-c", program],
+            capture_output=True,
+            env=environment,
+            text=True,
+            timeout=120,
+        )
+
+        self.assertEqual((0, ""), (done.returncode, done.stderr))
+        self.assertNotIn("twisted_dispatcher.django.models", done.stdout)
+        self.assertNotIn("django.contrib", done.stdout)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from io import StringIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,7 +14,7 @@ from unittest import mock
 from django.core import serializers
 from django.core.management import call_command
 from django.db import DatabaseError, connection, transaction
-from django.db.models.signals import post_save
+from django.db.models.signals import post_save, pre_save
 from django.test import TestCase, TransactionTestCase, override_settings
 
 from tests.django_project.checks.recording import FLUSHED, SourcesMixin, keys
@@ -265,6 +267,26 @@ class TransactionsTests(SourcesMixin, TransactionTestCase):
 
         self.assertEqual([(True, [f"joined_{ada.pk}"])], seen)
         self.assertFalse(connection.in_atomic_block)
+
+    def test_lock(self) -> None:
+        """In autocommit a save may write from its beginning on, also where it reads first."""
+        seen = []
+
+        def look(**rest: Any) -> None:
+            seen.append(Member.objects.count())
+            if connection.vendor == "sqlite":
+                path = connection.settings_dict["NAME"]
+                refused = self.assertRaisesRegex(sqlite3.OperationalError, "locked")
+                with closing(sqlite3.connect(path, 0)) as other, refused:
+                    other.execute("BEGIN IMMEDIATE")
+
+        self.register(Member, joined)
+        pre_save.connect(look, sender=Member)
+        self.addCleanup(pre_save.disconnect, look, sender=Member)
+        ada = Member.objects.create(name="Ada")
+
+        self.assertEqual([0], seen)
+        self.assertEqual([f"joined_{ada.pk}"], keys())
 
     def test_not_storable(self) -> None:
         """Where the events cannot be stored, the row is not there either."""

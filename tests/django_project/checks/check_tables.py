@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from io import StringIO
 from typing import Any
 
@@ -23,6 +24,8 @@ from twisted_dispatcher.sources import event
 from twisted_dispatcher.stores.migrations import migrations_in
 
 LABEL = "twisted_dispatcher"
+# The tables of models that are Django's alone.
+NOT_STORED = re.compile("_generator|_condition")
 
 
 def newest_on(kind: str) -> int:
@@ -58,7 +61,7 @@ def schema() -> Any:
             WHERE relkind = 'S' AND relname LIKE 'twisted_d%'"""
     with connection.cursor() as cursor:
         cursor.execute(sql)
-        return sorted(cursor.fetchall())
+        return sorted(row for row in cursor.fetchall() if not NOT_STORED.search(row[1]))
 
 
 def migrate(*target: str) -> None:

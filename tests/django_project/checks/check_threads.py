@@ -50,6 +50,52 @@ class ThreadTests(TransactionTestCase):
         self.assertIsNone(used[0].connection)
         self.assertEqual(Member.objects.get().name, "Ann")
 
+    def test_goes_on(self) -> None:
+        """A thread for which others wait goes on with its connection, and closes it in the end."""
+        threads = DjangoThreads(most=1)
+        used: list[Any] = []
+        open_between: list[bool] = []
+        all_wait = Flag()
+
+        def write(event: Event) -> None:
+            all_wait.wait(LIMIT)
+            open_between.append(connections["default"].connection is not None)
+            Member.objects.create(name=event["key"])
+            used.append(connections["default"].connection)
+
+        async def scene() -> None:
+            running = [threads.run(write, Event("joined", key)) for key in "abc"]
+            all_wait.set()
+            for each in running:
+                await each
+
+        in_reactor(scene)
+        in_reactor(threads.run, write, Event("joined", "d"))
+
+        self.assertEqual(open_between, [False, True, True, False])
+        self.assertEqual(len({id(each) for each in used[:3]}), 1)
+        self.assertEqual(Member.objects.count(), 4)
+
+    def test_left_open_while_others_wait(self) -> None:
+        """A transaction that a handler leaves open is rolled back before the next handler."""
+        threads = DjangoThreads(most=1)
+
+        def leave_open(event: Event) -> None:
+            transaction.atomic().__enter__()
+            Member.objects.create(name="Ann")
+
+        def write(event: Event) -> None:
+            Member.objects.create(name="Bob")
+
+        async def scene() -> None:
+            leaving = threads.run(leave_open, Event("joined", "a"))
+            await threads.run(write, Event("joined", "b"))
+            await leaving
+
+        in_reactor(scene)
+
+        self.assertEqual([each.name for each in Member.objects.all()], ["Bob"])
+
     def test_left_open(self) -> None:
         """A transaction that a handler leaves open is rolled back, and harms no other one."""
         threads = DjangoThreads(most=1)

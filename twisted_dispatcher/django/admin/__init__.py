@@ -14,6 +14,7 @@ from twisted_dispatcher.django.admin.deliveries import DeadLetterAdmin, Delivery
 from twisted_dispatcher.django.admin.events import EventAdmin
 from twisted_dispatcher.django.admin.generators import GeneratorAdmin
 from twisted_dispatcher.django.admin.sessions import InstanceAdmin, SessionAdmin
+from twisted_dispatcher.django.admin.sweeps import SweepAdmin
 from twisted_dispatcher.django.models import (
     Chain,
     DeadLetter,
@@ -22,6 +23,7 @@ from twisted_dispatcher.django.models import (
     Generator,
     Instance,
     Session,
+    Sweep,
 )
 
 admin.site.register(Event, EventAdmin)
@@ -30,6 +32,7 @@ admin.site.register(DeadLetter, DeadLetterAdmin)
 admin.site.register(Chain, ChainAdmin)
 admin.site.register(Session, SessionAdmin)
 admin.site.register(Instance, InstanceAdmin)
+admin.site.register(Sweep, SweepAdmin)
 admin.site.register(Generator, GeneratorAdmin)
 
 __all__ = [
@@ -40,4 +43,5 @@ __all__ = [
     "GeneratorAdmin",
     "InstanceAdmin",
     "SessionAdmin",
+    "SweepAdmin",
 ]

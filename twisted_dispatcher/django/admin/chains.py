@@ -75,7 +75,7 @@ class ChainAdmin(StoredAdmin):
         """Show the traceback."""
         return text_block(chain.error) or NOTHING
 
-    def parts(self, request: HttpRequest, row: Any) -> Iterable[Part]:
+    def standing_parts(self, request: HttpRequest, row: Any) -> Iterable[Part]:
         """Give how the chain stands, why it was refused, what has arrived, and its history."""
         story = story_of_chain(row.id, conf().database)
         if story is not None:

@@ -71,13 +71,17 @@ class DeliveryAdmin(MendingMixin, StoredAdmin):
 
     def parts(self, request: HttpRequest, row: Any) -> Iterable[Part]:
         """Give how the delivery stands, and what can be done."""
+        yield from super().parts(request, row)
+        offered = buttons(request, row.pk, row.status, "delivery")
+        if offered:
+            yield Part("What can be done", offered)
+
+    def standing_parts(self, request: HttpRequest, row: Any) -> Iterable[Part]:
+        """Give what keeps the delivery from going on, or has become of it."""
         story = story_of_event(row.event_id, conf().database)
         for each in story.deliveries if story is not None else ():
             if each.delivery.id == row.pk:
                 yield Part("How it stands", each.reason.text)
-        offered = buttons(request, row.pk, row.status, "delivery")
-        if offered:
-            yield Part("What can be done", offered)
 
 
 class DeadLetterAdmin(DeliveryAdmin):

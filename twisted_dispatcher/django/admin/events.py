@@ -101,20 +101,24 @@ class EventAdmin(StoredAdmin):
         return f"settled{dead}"
 
     def parts(self, request: HttpRequest, row: Any) -> Iterable[Part]:
-        """Give how the event stands, its deliveries with reasons and buttons, and the payload."""
+        """Give how the event stands, and what it says, as it is stored."""
+        yield from super().parts(request, row)
+        # Nothing in it is brought to life.
+        yield Part("Payload", encoded_block(row.body) or GONE)
+        yield Part("Details", encoded_block(row.details))
+
+    def standing_parts(self, request: HttpRequest, row: Any) -> Iterable[Part]:
+        """Give how the event stands, and its deliveries with reasons and buttons."""
         story = story_of_event(row.pk, conf().database)
         if story is not None:
             yield Part("How it stands", story.reason.text)
             yield Part("Deliveries", _deliveries(request, story))
-        # As it is stored; nothing in it is brought to life.
-        yield Part("Payload", encoded_block(row.body) or GONE)
-        yield Part("Details", encoded_block(row.details))
 
 
 def _count(**conditions: Any) -> Subquery:
     """Count deliveries of an event; they have neighbouring ids."""
-    ids = (OuterRef("first_delivery"), OuterRef("last_delivery"))
-    rows = Delivery.objects.filter(pk__range=ids, **conditions).order_by()
+    ids = {"pk__gte": OuterRef("first_delivery"), "pk__lte": OuterRef("last_delivery")}
+    rows = Delivery.objects.filter(**ids, **conditions).order_by()
     counted = rows.annotate(number=Func(F("pk"), function="COUNT")).values("number")
     return Subquery(counted, output_field=IntegerField())
 

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
 
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+
+# So many characters of a text are shown.
+MOST_SHOWN: Final = 100_000
 
 
 def text_block(text: str | None) -> SafeString | str | None:
     """Show a text as it is, in lines; what stands in it is never taken for markup."""
     if text is None:
         return None
+    if len(text) > MOST_SHOWN:
+        left_out = len(text) - MOST_SHOWN
+        text = f"{text[:MOST_SHOWN]}\n... and {left_out:,} characters more"
     return format_html('<pre class="stored-text">{}</pre>', text)
 
 

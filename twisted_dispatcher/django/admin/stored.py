@@ -12,6 +12,7 @@ from django.http import HttpRequest
 
 from twisted_dispatcher.django.admin.pages import NewestPages
 from twisted_dispatcher.django.conf import conf
+from twisted_dispatcher.errors import CannotRead
 
 # The form that the buttons on a page belong to; a page has one, with the token.
 FORM: Final = "buttons"
@@ -63,6 +64,13 @@ class StoredAdmin(admin.ModelAdmin):
 
     def parts(self, request: HttpRequest, row: Any) -> Iterable[Part]:
         """Give what a row's page has below its fields."""
+        try:
+            yield from self.standing_parts(request, row)
+        except CannotRead as error:
+            yield Part("How it stands", str(error).capitalize())
+
+    def standing_parts(self, request: HttpRequest, row: Any) -> Iterable[Part]:
+        """Give what is told by the store's own questions; they may not be there to ask."""
         return ()
 
     def render_change_form(
