@@ -969,13 +969,13 @@ class CannotRead(DispatcherError, ImportError):
         )
 
 
-class RowsNotWritable(DispatcherError, TypeError):
-    """The rows of a table of the store cannot be written through its model."""
+class RowsNotLoadable(DispatcherError, TypeError):
+    """The rows of a table of the store cannot be loaded from a fixture."""
 
     def __init__(self, model: str) -> None:
         self.model = model
         super().__init__(
-            f"a {model} is told from others by more columns than its model knows, and writing "
+            f"a {model} is told from others by more columns than its model knows, and loading "
             "one could change others: copy the database itself (pg_dump, or .backup of sqlite3), "
             "or leave the application out (dumpdata --exclude twisted_dispatcher)"
         )

@@ -18,7 +18,7 @@ from django.db.models.signals import pre_save
 
 from twisted_dispatcher.django.conf import conf
 from twisted_dispatcher.django.generators import Condition, Generator
-from twisted_dispatcher.errors import RowsNotWritable
+from twisted_dispatcher.errors import RowsNotLoadable
 
 __all__ = [
     "Chain",
@@ -339,11 +339,12 @@ class Sweep(models.Model):
         return str(self.name)
 
 
-def _refuse(*, sender: Any, **rest: object) -> None:
-    raise RowsNotWritable(sender._meta.label)
+def _refuse_fixtures(*, sender: Any, raw: bool, **rest: object) -> None:
+    if raw:
+        raise RowsNotLoadable(sender._meta.label)
 
 
-# These have several columns for a primary key: to save one by the column that the model has for it
-# would change those of other chains and sessions, as loading a fixture would.
+# These have several columns for a primary key: a fixture saves each by the one that its model has,
+# and would change those of other chains and sessions.
 for _model in (ChainPair, ChainHistory, ChainSignal, Instance):
-    pre_save.connect(_refuse, sender=_model, dispatch_uid="twisted_dispatcher.models")
+    pre_save.connect(_refuse_fixtures, sender=_model, dispatch_uid="twisted_dispatcher.models")

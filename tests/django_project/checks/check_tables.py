@@ -28,7 +28,7 @@ from twisted_dispatcher.django.models import (
     Instance,
 )
 from twisted_dispatcher.django.tables import StoreTables
-from twisted_dispatcher.errors import RowsNotWritable, SchemaTooOld
+from twisted_dispatcher.errors import RowsNotLoadable, SchemaTooOld
 from twisted_dispatcher.sources import event
 from twisted_dispatcher.stores.migrations import migrations_in
 
@@ -172,10 +172,10 @@ class AdoptionTests(TransactionTestCase):
         self.assertEqual((False, True), (known.is_new, new.is_new))
         self.assertEqual([f"joined_{number}" for number in range(4)], keys())
 
-    def test_not_written(self) -> None:
-        """Where a model's key is not that of its table, nothing is written through the model."""
+    def test_not_loaded(self) -> None:
+        """Where a model's key is not that of its table, no fixture is loaded into it."""
         for model in (ChainHistory, ChainPair, ChainSignal, Instance):
-            with self.assertRaises(RowsNotWritable) as caught:
+            with self.assertRaises(RowsNotLoadable) as caught:
                 Model.save_base(model(), raw=True)
             self.assertIn(model._meta.label, str(caught.exception))
 
