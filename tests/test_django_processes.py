@@ -9,30 +9,23 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
-import sqlite3
 import subprocess
-from contextlib import closing
-from importlib.util import find_spec
-from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
-from twisted.trial.unittest import SkipTest, SynchronousTestCase
+from twisted.trial.unittest import SynchronousTestCase
 
-from tests.django_project.databases import DATABASE, MORE, RUN
-from tests.postgresql import PostgreSQL
+from tests.django_project.databases import MORE, RUN
+from tests.projects import LIMIT, Project, ProjectOnPostgreSQL, ProjectOnSQLite
 from tests.test_django import CHECKOUT, command
 
 if TYPE_CHECKING:
-    _TestCase = SynchronousTestCase
+    _Project = Project
 else:
-    _TestCase = object
+    _Project = object
 
-# Far more seconds than anything here takes.
-LIMIT = 120.0
 DELIVERIES = (
     "SELECT e.key, d.status, d.attempts FROM twisted_dispatcher_event e "
     "JOIN twisted_dispatcher_delivery d ON d.event_id = e.id ORDER BY e.key"
@@ -118,37 +111,8 @@ class Program:
             stream.close()
 
 
-class Processes(_TestCase):
+class Processes(_Project):
     """Processes of a project on one database."""
-
-    def make_url(self) -> str:
-        """Give the URL of a database with the project's tables."""
-        raise NotImplementedError
-
-    def query(self, sql: str) -> list[Any]:
-        """Ask the database."""
-        raise NotImplementedError
-
-    def setUp(self) -> None:
-        """Have a database."""
-        if find_spec("django") is None:
-            raise SkipTest("Django is not installed")
-        self.environment = {DATABASE: self.make_url(), "PYTHONUNBUFFERED": "1"}
-
-    def migrate(self, url: str) -> None:
-        """Have the tables made."""
-        arguments = ("migrate", "--run-syncdb", "--verbosity=0", "--skip-checks")
-        done = subprocess.run(
-            [*command("tests.django_project"), *arguments],
-            cwd=CHECKOUT,
-            env={**os.environ, DATABASE: url},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=LIMIT,
-        )
-        self.assertEqual(done.returncode, 0, done.stdout)
 
     def start(self, run: str, name: str, *arguments: str, **more: Any) -> Program:
         """Start a program, with the setting ``RUN`` and more of it."""
@@ -236,6 +200,20 @@ class Processes(_TestCase):
         self.assertEqual(program.end(), -signal.SIGKILL, program.errors)
         return program.said
 
+    def test_sweep(self) -> None:
+        """A sweep that is killed goes on behind what it has recorded: all, and each once."""
+        for recorded in (7, 14, 21):
+            self.assertEqual(self.killed("daemon", "sweeps", "10"), [])
+            ((count,),) = self.query("SELECT count(*) FROM twisted_dispatcher_event")
+            self.assertEqual(count, recorded)
+
+        (said,) = self.run_to_end("daemon", "sweeps", "0")
+
+        told = "club.Member: 50 seen, 29 events recorded, 0 known, 0 problems"
+        self.assertEqual(said, told)
+        keys = self.query("SELECT key FROM twisted_dispatcher_event ORDER BY key")
+        self.assertEqual(keys, [(f"joined_m{number:02}",) for number in range(50)])
+
     def test_before_the_commit(self) -> None:
         """What was recorded by who is killed before the commit has never happened."""
         self.killed("here", "records", "Ann")
@@ -262,39 +240,12 @@ class Processes(_TestCase):
         self.assertEqual(self.query(DELIVERIES), [("joined_Ann", "done", 2)])
 
 
-class OnSQLiteTests(Processes, SynchronousTestCase):
-    """On a file of SQLite, which all processes share."""
-
-    _template: Path | None = None
-
-    def make_url(self) -> str:
-        """Copy a file that has the tables."""
-        if OnSQLiteTests._template is None:
-            template = Path(self.mktemp()).absolute()
-            self.migrate(f"sqlite:///{template}")
-            OnSQLiteTests._template = template
-        self.path = Path(self.mktemp()).absolute()
-        shutil.copy(OnSQLiteTests._template, self.path)
-        return f"sqlite:///{self.path}"
-
-    def query(self, sql: str) -> list[Any]:
-        """Ask the database."""
-        with closing(sqlite3.connect(self.path, timeout=60)) as connection:
-            return connection.execute(sql).fetchall()
+class OnSQLiteTests(Processes, ProjectOnSQLite, SynchronousTestCase):
+    """On a file of SQLite."""
 
 
-class OnPostgreSQLTests(Processes, PostgreSQL, SynchronousTestCase):
+class OnPostgreSQLTests(Processes, ProjectOnPostgreSQL, SynchronousTestCase):
     """On PostgreSQL."""
-
-    def make_url(self) -> str:
-        """Make a schema with the tables."""
-        url = self.make_schema()
-        self.migrate(url)
-        return url
-
-    def query(self, sql: str) -> list[Any]:
-        """Ask the database."""
-        return self.sql.execute(sql).fetchall()
 
     def test_fork_after_start(self) -> None:
         """

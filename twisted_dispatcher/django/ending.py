@@ -11,6 +11,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
+from twisted_dispatcher.records import RUNNING
 from twisted_dispatcher.service import DispatcherService
 
 # So often it is looked, in seconds.
@@ -27,8 +28,8 @@ class Patience(Service):
     Holds up the end of a process until the events that it has recorded are handled.
 
     So a short program may record something and end. It waits for the time to drain at most, and
-    not for what is to be done later, or by others; nor does a server go on with the work of others
-    when it is to end.
+    not for what is to be done later than that; nor does a server that is to end go on with what
+    others have recorded.
     """
 
     def __init__(self, service: DispatcherService) -> None:
@@ -59,9 +60,21 @@ class Patience(Service):
     async def _is_over(self, deadline: float) -> bool:
         store: Any = self._service.store
         awaited = frozenset(self._recorded)
-        if await store.settled(awaited) >= awaited:
-            return True
-        return await is_idle(self._service, deadline)
+        for event_id in sorted(awaited - await store.settled(awaited)):
+            if await self._is_worth_waiting(event_id, deadline):
+                return False
+        return True
+
+    async def _is_worth_waiting(self, event_id: int, deadline: float) -> bool:
+        """Tell whether something of an event is run, here or by others, or will be in time."""
+        store: Any = self._service.store
+        known = {each.name for each in self._service.dispatcher.describe()}
+        deliveries = await store.deliveries_of(event_id)
+        return not deliveries or any(
+            each.status == RUNNING or (each.due is not None and each.due <= deadline)
+            for each in deliveries
+            if each.handler in known
+        )
 
 
 async def is_idle(service: DispatcherService, until: float) -> bool:

@@ -12,6 +12,7 @@ from twisted.python.failure import Failure
 
 from twisted_dispatcher.blocking import Connection, attach
 from twisted_dispatcher.blocking.calls import Call
+from twisted_dispatcher.blocking.ending import before_exit, forget
 from twisted_dispatcher.blocking.thread import reactor_thread
 from twisted_dispatcher.django.conf import Conf
 from twisted_dispatcher.django.ending import Patience
@@ -54,6 +55,7 @@ class Resident:
         self._trigger: Any = None
         self._thread = reactor_thread()
         self._thread.reactor.callFromThread(self._begin)
+        before_exit(self.stop)
 
     # For any other thread
 
@@ -72,7 +74,14 @@ class Resident:
         return attach(service, timeout=self._seconds)
 
     def stop(self) -> None:
-        """Stop it, as at the end of the process."""
+        """
+        Stop it, when what was recorded in this process is handled, within the time to drain.
+
+        It is called at the end of the process. In the child of a fork it does nothing.
+        """
+        forget(self.stop)
+        if self._thread.is_forked:
+            return
         seconds = 2 * self._settings.drain + self._seconds
         self._thread.run(Call(self._stop, (), {}), seconds)
 
