@@ -1031,7 +1031,7 @@ class HandlersFailed(DispatcherError, AssertionError):
             for each in self.failed
         )
         super().__init__(
-            f"{len(self.failed)} handlers have failed, which no save() shows:{listed}\n"
+            f"handlers have failed ({len(self.failed)}), which no save() shows:{listed}\n"
             "where a test expects that, let it call take_failures()"
         )
 
