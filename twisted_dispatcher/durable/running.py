@@ -119,6 +119,10 @@ class DeliveryRunner(Holder):
         if self._quarantine.arrived:
             self._quarantine.sort()
 
+    def truce(self) -> float:
+        """Tell for how many seconds nothing more is to be claimed; see `Quarantine`."""
+        return self._quarantine.truce()
+
     def park(self) -> None:
         """
         Cancel what runs, and give it back, also what does not end for being cancelled.
@@ -322,8 +326,8 @@ class DeliveryRunner(Holder):
     # Ending
 
     def _ended(self, run: Run) -> None:
-        if run.claim.died:
-            self._quarantine.ended(run)
+        if run.claim.died and self._quarantine.ended(run):
+            self.on_due(self._now())
         super()._ended(run)
 
 
