@@ -143,7 +143,9 @@ class Resident:
         dispatcher.backstage.wake()
 
     async def _stop(self) -> None:
-        self._thread.reactor.removeSystemEventTrigger(self._trigger)
+        trigger, self._trigger = self._trigger, None
+        if trigger is not None:
+            self._thread.reactor.removeSystemEventTrigger(trigger)
         await self._end()
 
     async def _end(self) -> None:

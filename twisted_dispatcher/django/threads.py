@@ -17,7 +17,7 @@ import contextvars
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
+from functools import lru_cache, partial
 from threading import Lock, Thread
 from typing import Any, Final
 
@@ -28,6 +28,7 @@ from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
 from zope.interface import implementer
 
+from twisted_dispatcher.django.conf import conf
 from twisted_dispatcher.django.lending import lender
 from twisted_dispatcher.django.references import resolved
 from twisted_dispatcher.interfaces import IRunner, Listener
@@ -127,12 +128,10 @@ def _outcome(work: Callable[[], Any], mend: Callable[[], object]) -> Any:
         return Failure()
 
 
-_threads: Final = DjangoThreads()
-
-
+@lru_cache(maxsize=1)
 def the_threads() -> DjangoThreads:
-    """Give the threads of this process."""
-    return _threads
+    """Give the threads of this process, as many as the setting allows."""
+    return DjangoThreads(most=conf().threads)
 
 
 def in_thread(function: Callable[..., Any], *arguments: Any, **keywords: Any) -> Deferred[Any]:
@@ -150,7 +149,7 @@ def in_thread(function: Callable[..., Any], *arguments: Any, **keywords: Any) ->
     """
     work = partial(_call_resolved, function, arguments, keywords)
     lent = lender()
-    return _threads.call(work) if lent is None else lent.call(work)
+    return the_threads().call(work) if lent is None else lent.call(work)
 
 
 def _call_resolved(function: Callable[..., Any], arguments: Any, keywords: Any) -> Any:
