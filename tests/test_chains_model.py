@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import attrs
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
@@ -16,13 +16,14 @@ from zope.interface import implementer
 
 from tests.chains import configured, transition
 from tests.durable import EPOCH
+from tests.properties import PATIENT
 from twisted_dispatcher import DurableDispatcher, open_store
 from twisted_dispatcher.chains import NEW, ChainDispatcher, ChainError
 from twisted_dispatcher.testing import pump
 
 STATES = (NEW, "a", "b", "c", "d")
 PROCESSES = 3
-SETTINGS = settings(deadline=None, max_examples=100, suppress_health_check=list(HealthCheck))
+SETTINGS = settings(PATIENT, max_examples=100)
 
 
 class Failing(Exception):

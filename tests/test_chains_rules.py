@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.properties import PATIENT
 from twisted_dispatcher.chainrecords import StoredChain
 from twisted_dispatcher.chains.chain import resources_of
 from twisted_dispatcher.chains.resources import pairs_of
@@ -22,7 +23,7 @@ from twisted_dispatcher.chains.rules import (
 )
 from twisted_dispatcher.errors import ChainDisabled, ChainLocked, ChainNotScheduled
 
-SETTINGS = settings(deadline=None, max_examples=60, suppress_health_check=list(HealthCheck))
+SETTINGS = settings(PATIENT, max_examples=60)
 TIMES = st.floats(0, 4e9)
 SOMETIME = st.none() | TIMES
 NAMES = st.sampled_from(["a", "b", "c"])

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from itertools import product
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.properties import PATIENT
 from twisted_dispatcher.chains.soundness import faults_of
 from twisted_dispatcher.chains.states import DONE, NEW
 from twisted_dispatcher.chains.transition import Transition
 
 # Machines may be slow: no example is judged by its time.
-SETTINGS = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+SETTINGS = PATIENT
 STATES = (NEW, "a", "b", "c", "d")
 edges = st.dictionaries(
     st.sampled_from(STATES), st.lists(st.sampled_from([*STATES, DONE]), unique=True)

@@ -25,6 +25,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 import twisted_dispatcher
 from tests.encoded import likeness, values
+from tests.properties import PATIENT
 from twisted_dispatcher import Event
 from twisted_dispatcher.durable import writing
 from twisted_dispatcher.durable.codec import Codec
@@ -123,11 +124,13 @@ class CodecTestCase(SynchronousTestCase):
 class RoundTripTests(CodecTestCase):
     """What is read back of what was written."""
 
+    @PATIENT
     @given(values)
     def test_anything(self, value: Any) -> None:
         """Any value of the types that are known is read back the same."""
         self.assertKept(value)
 
+    @PATIENT
     @given(values)
     def test_deterministic(self, value: Any) -> None:
         """The text of what was read back is the text that was read."""
@@ -135,6 +138,7 @@ class RoundTripTests(CodecTestCase):
 
         self.assertEqual(self.codec.encode(self.codec.decode(text)), text)
 
+    @PATIENT
     @given(values)
     def test_ascii_json(self, value: Any) -> None:
         """The text is JSON, begins with the version, and is ASCII without a control character."""
@@ -246,6 +250,7 @@ class RefusalTests(CodecTestCase):
         self.assertIsInstance(error, TypeError)
         self.assertIsInstance(error, ValueError)
 
+    @PATIENT
     @given(st.lists(st.sampled_from(["key", "index", "item", "context", "number"]), max_size=5))
     def test_path(self, steps: list[str]) -> None:
         """The path in the error leads to the culprit, as an expression does."""

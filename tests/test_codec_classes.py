@@ -14,6 +14,7 @@ import attrs
 from hypothesis import given
 
 from tests.encoded import values
+from tests.properties import PATIENT
 from tests.test_codec import CodecTestCase
 from twisted_dispatcher import Event
 from twisted_dispatcher.durable.codec import Codec, default_codec, register, register_functions
@@ -176,6 +177,7 @@ class FieldTests(CodecTestCase):
         self.assertKept(Event("Ordered", context={"order": order, "by": {order.id: [order]}}))
         self.assertKept(Parcel("ann", [order], sealed=True))
 
+    @PATIENT
     @given(values)
     def test_any_content(self, value: Any) -> None:
         """An object comes back with any value that is known in its field."""

@@ -6,7 +6,7 @@ from collections import defaultdict
 from typing import Any
 
 import attrs
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -21,6 +21,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.dispatching import Problem
+from tests.properties import PATIENT
 from tests.strategies import PHASES
 from twisted_dispatcher import DurableDispatcher, HandlerOptions, RetryPolicy, open_store
 from twisted_dispatcher.durable.rules import (
@@ -35,7 +36,7 @@ from twisted_dispatcher.durable.rules import (
 from twisted_dispatcher.records import DEAD, DONE, PENDING, RETRYING, RUNNING, Claim, Settlement
 from twisted_dispatcher.testing import pump
 
-SETTINGS = settings(deadline=None, max_examples=60, suppress_health_check=list(HealthCheck))
+SETTINGS = settings(PATIENT, max_examples=60)
 
 
 def failure(text: str = "no") -> Failure:

@@ -6,12 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.properties import PATIENT
 from twisted_dispatcher.eventlogs.lines import LONGEST_LINE, lines
 
 
 class LinesTests(SynchronousTestCase):
     """Where lines begin and end."""
 
+    @PATIENT
     @given(st.lists(st.text("a\n\r\u2028")))
     def test_pieces_do_not_matter(self, chunks: list[str]) -> None:
         """However a text is cut, its lines are those that its newlines alone make."""

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.properties import PATIENT
 from twisted_dispatcher.errors import InvalidEvent
 from twisted_dispatcher.events import Event, detail_name, matchable, parse_time
 from twisted_dispatcher.registration.keywords import RESERVED, check_keyword
@@ -125,6 +126,7 @@ class DetailsTests(SynchronousTestCase):
             (("a", (("c", frozenset((2,))),)), ("b", (1,))),
         )
 
+    @PATIENT
     @given(
         st.recursive(
             st.none() | st.booleans() | st.integers() | st.text(),
@@ -158,6 +160,7 @@ class DetailNameTests(SynchronousTestCase):
 
         self.assertEqual({name: detail_name(name) for name in names}, names)
 
+    @PATIENT
     @given(st.text())
     def test_always_an_identifier(self, name: str) -> None:
         """Whatever the name, it becomes one that can be allowed, and that one stays as it is."""

@@ -6,7 +6,7 @@ import gc
 from collections.abc import Mapping
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     Bundle,
@@ -20,16 +20,12 @@ from hypothesis.stateful import (
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.properties import PATIENT
 from tests.strategies import KEYWORDS, PHASES, Wish, details, fits, spec_values, specs
 from twisted_dispatcher import EventDispatcher
 from twisted_dispatcher.matching import MISSING, Entry, MatchIndex
 
-SETTINGS = settings(
-    deadline=None,
-    max_examples=150,
-    stateful_step_count=40,
-    suppress_health_check=list(HealthCheck),
-)
+SETTINGS = settings(PATIENT, max_examples=150, stateful_step_count=40)
 
 phases = st.sampled_from(PHASES)
 

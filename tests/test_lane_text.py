@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.encoded import hashables
+from tests.properties import PATIENT
 from twisted_dispatcher import Event
 from twisted_dispatcher.durable.codec import Codec
 from twisted_dispatcher.durable.lanes import LONGEST_LANE
@@ -120,11 +121,13 @@ class LaneTextTests(SynchronousTestCase):
 
         self.assertEqual(len(set(texts)), len(texts))
 
+    @PATIENT
     @given(hashables, hashables)
     def test_as_python_says(self, one: Any, other: Any) -> None:
         """Any two values share a lane exactly if they are equal."""
         self.assertEqual(self.text(one) == self.text(other), one == other)
 
+    @PATIENT
     @given(st.lists(hashables, max_size=3))
     def test_read_back(self, values: list[Any]) -> None:
         """A value that was stored has the lane that it had before."""

@@ -6,16 +6,17 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import attrs
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.internet.defer import CancelledError, Deferred, fail, inlineCallbacks, succeed
 from twisted.internet.task import Clock, deferLater
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.properties import PATIENT
 from tests.strategies import PHASES
 from twisted_dispatcher import EventDispatcher, HandlerOptions, errors
 
-SETTINGS = settings(deadline=None, max_examples=300, suppress_health_check=list(HealthCheck))
+SETTINGS = settings(PATIENT, max_examples=300)
 # Waits take whole seconds, time limits end at halves, fires are cancelled at quarters and a bit
 # for each. So no two of these ever happen at the same time.
 HALF = 0.5

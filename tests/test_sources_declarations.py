@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.properties import PATIENT
 from twisted_dispatcher import Event
 from twisted_dispatcher.errors import DispatcherError, InvalidDeclaration
 from twisted_dispatcher.sources import declared, event, handler_name
@@ -124,6 +125,7 @@ class DeclaredTests(SynchronousTestCase):
         """One name with two values is refused, since a handler would get one of them at random."""
         self.assertRefused({"group": "a", "key": "b", "context": {"x": 1}, "x": 2}, "x", "'x'")
 
+    @PATIENT
     @given(NAMES, st.integers() | NAMES, st.dictionaries(NAMES, st.integers()))
     def test_what_event_gives_is_declared(
         self, group: str, instance_id: Any, context: dict[str, int]
@@ -133,6 +135,7 @@ class DeclaredTests(SynchronousTestCase):
 
         self.assertEqual(found, Event(group, f"{group}_{instance_id}", context=context))
 
+    @PATIENT
     @given(st.recursive(st.none() | st.text() | st.integers(), st.lists))
     def test_nothing_else_raises_anything_else(self, value: Any) -> None:
         """Whatever stands for a part, it is either taken or refused as a declaration."""

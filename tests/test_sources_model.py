@@ -14,6 +14,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.durable import EPOCH
+from tests.properties import PATIENT
 from twisted_dispatcher import DurableDispatcher, Event, HandlerOptions, RetryPolicy, open_store
 from twisted_dispatcher.durable.departures import Departure
 from twisted_dispatcher.errors import NotRunning, NotStorable, SourceBroke
@@ -93,7 +94,7 @@ class Scene:
 class ModelTests(SynchronousTestCase):
     """What is reported is what the model says, whatever the window and the kind of iterable."""
 
-    @settings(max_examples=80, deadline=None)
+    @settings(PATIENT, max_examples=80)
     @given(
         st.lists(st.lists(DECLARATIONS, max_size=12), min_size=1, max_size=3),
         st.integers(1, 6),
@@ -120,7 +121,7 @@ class ModelTests(SynchronousTestCase):
             self.assertEqual(report.events, len(stream))
         self.assertEqual(sorted(scene.handled), sorted(groups))
 
-    @settings(max_examples=60, deadline=None)
+    @settings(PATIENT, max_examples=60)
     @given(st.integers(0, 30), st.integers(1, 8), st.integers(0, 120))
     def test_cancelled_anywhere(self, count: int, window: int, steps: int) -> None:
         """Cancelled at whatever time, and processed again: each event is handled once."""

@@ -12,6 +12,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.durable import EPOCH, DurableTests, Link, Process, on_stores
+from tests.properties import PATIENT
 from twisted_dispatcher import DurableDispatcher, Event, HandlerOptions, open_store
 from twisted_dispatcher.errors import (
     InvalidOptions,
@@ -556,7 +557,7 @@ class KilledTests(SweepTestsBase):
 class PropertyTests(SynchronousTestCase):
     """What holds wherever a sweep is stopped."""
 
-    @settings(max_examples=40, deadline=None)
+    @settings(PATIENT, max_examples=40)
     @given(
         st.integers(0, 60),
         st.integers(1, 12),

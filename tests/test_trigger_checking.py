@@ -6,10 +6,11 @@ from collections.abc import Collection, Mapping
 from itertools import pairwise
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.properties import PATIENT
 from twisted_dispatcher.testing.triggers import TriggerAssertions
 from twisted_dispatcher.triggers.checking import Finding, check
 from twisted_dispatcher.triggers.cycles import cycles_of
@@ -155,7 +156,7 @@ class CheckTests(SynchronousTestCase):
         """A cascade that somebody also fires by hand says nothing about what was before it."""
         self.assertFound({"s": task("a"), "t": task("s", unless=["a"])}, triggers=["a", "s"])
 
-    @settings(deadline=None, suppress_health_check=list(HealthCheck))
+    @PATIENT
     @given(
         st.dictionaries(
             st.sampled_from("tuvw"),
@@ -178,7 +179,7 @@ class CheckTests(SynchronousTestCase):
 class CycleTests(SynchronousTestCase):
     """Finding cycles."""
 
-    @settings(deadline=None, suppress_health_check=list(HealthCheck))
+    @PATIENT
     @given(
         st.dictionaries(st.sampled_from("abcde"), st.sets(st.sampled_from("abcde")), min_size=5)
     )

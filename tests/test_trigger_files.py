@@ -7,10 +7,11 @@ import sys
 from pathlib import Path
 from unittest import mock
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.properties import PATIENT
 from twisted_dispatcher.errors import InvalidConfigurationFile
 from twisted_dispatcher.triggers.files import load_configuration, read_configuration
 from twisted_dispatcher.triggers.places import json_places, toml_places
@@ -257,7 +258,7 @@ class PlaceTests(SynchronousTestCase):
             },
         )
 
-    @settings(deadline=None, suppress_health_check=list(HealthCheck))
+    @PATIENT
     @given(st.dictionaries(NAMES, st.dictionaries(NAMES, VALUES, max_size=2), max_size=3))
     def test_json(self, tasks: dict[str, dict[str, object]]) -> None:
         """Every task and directive of a JSON text is found, in the line in which it is written."""

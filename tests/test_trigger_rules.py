@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.properties import PATIENT
 from twisted_dispatcher.errors import (
     InvalidConfiguration,
     UnknownInstance,
@@ -917,7 +918,7 @@ class Model:
 class ModelTests(SynchronousTestCase):
     """The rules and the model agree."""
 
-    @settings(max_examples=300, deadline=None)
+    @settings(PATIENT, max_examples=300)
     @given(tasks=st.lists(TASKS, min_size=1, max_size=3), fires=st.lists(TRIGGERS, max_size=12))
     def test_fires(self, tasks: list[dict[str, Any]], fires: list[str]) -> None:
         """After any fires, every task has the instances that its history calls for."""

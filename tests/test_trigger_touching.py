@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.properties import PATIENT
 from twisted_dispatcher.errors import WrongInstanceStatus
 from twisted_dispatcher.triggers.configuration import Configuration, TaskConfig, tasks_from
 from twisted_dispatcher.triggers.facts import (
@@ -108,7 +109,7 @@ def facts_about(name: str, attempt: int, what: str, number: int) -> list[Fact]:
 class TouchingTests(SynchronousTestCase):
     """The rules on all of a session, and on what a fact needs of it."""
 
-    @settings(max_examples=300, deadline=None)
+    @settings(PATIENT, max_examples=300)
     @given(
         tasks=CONFIGURATIONS,
         happenings=st.lists(HAPPENING, max_size=25),
