@@ -565,6 +565,21 @@ class StoreTests(BlockingTestCase):
         self.assertEqual([({"number": 1}, False)], seen)
 
     @in_thread
+    def test_context(self) -> None:
+        """A durable handler sees the context variables of who fired the event."""
+        connection = self.in_store()
+        seen: list[str] = []
+
+        @connection.on(options=HandlerOptions(name="handle"))
+        def handle(event: Any) -> None:
+            seen.append(request.get())
+
+        request.set("request 1")
+        connection.fire_event({})
+
+        self.assertEqual(["request 1"], seen)
+
+    @in_thread
     def test_exactly_once(self) -> None:
         """An exactly-once handler runs where the store commits."""
         connection = self.in_store()

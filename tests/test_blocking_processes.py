@@ -76,6 +76,10 @@ class EndTests(PostgreSQL, ProcessTestCase):
         """A thread that still waits when the reactor has stopped is told that nothing comes."""
         self.assertWell(ended("deserted"), "leaving", "ConnectionClosed")
 
+    def test_under_a_reactor(self) -> None:
+        """A program that runs the reactor itself can connect, too, and ends as well."""
+        self.assertWell(ended("under_a_reactor"), "handled order 1")
+
     def test_exception(self) -> None:
         """An exception in the main thread ends the program, with its own traceback alone."""
         child = ended("raising")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -21,6 +22,7 @@ from twisted_dispatcher.cli.statuses import FAILED, INTERRUPTED, WELL
 from twisted_dispatcher.cli.sweeprun import SweepRun, Wish
 from twisted_dispatcher.errors import KeyCollision, StoreUnavailable, UnknownSender
 from twisted_dispatcher.sources import EventSources, event
+from twisted_dispatcher.sweeprecords import SweepRow
 
 CHECKOUT = Path(twisted_dispatcher.__file__).parents[1]
 SWEEP = (sys.executable, "-m", "twisted_dispatcher.cli", "sweep")
@@ -342,6 +344,52 @@ class CommandTests(SynchronousTestCase):
 
         self.assertEqual(status, FAILED)
         self.assertEqual(errors.count("\n"), 1)
+
+
+class ListingTests(SynchronousTestCase):
+    """`list sweeps`."""
+
+    def listed(self, *options: str) -> str:
+        """Give what it writes."""
+        done = subprocess.run(
+            [*SWEEP[:-1], "list", "sweeps", "--store", f"sqlite:///{self.path}", *options],
+            env={**os.environ, "PYTHONPATH": str(CHECKOUT)},
+            capture_output=True,
+            text=True,
+            timeout=LIMIT,
+            check=False,
+        )
+        self.assertEqual(done.returncode, WELL, done.stderr)
+        return done.stdout + done.stderr
+
+    def test_list(self) -> None:
+        """Sweeps are listed with how far they have come; positions are not shown."""
+        self.path = self.mktemp()
+        clock = Clock()
+        store: Any = open_store(f"sqlite:///{self.path}", reactor=clock)
+        self.addCleanup(store.close)
+        clock.advance(0)
+        self.assertEqual(self.listed(), "no sweeps\n")
+        store.sweeps.keep(SweepRow("a", 1000, '"secret"', 0.0, 60.0, None))
+        store.sweeps.keep(SweepRow("b", 5, None, 0.0, 61.0, 61.0))
+        clock.advance(0)
+
+        shown = self.listed()
+        self.assertRegex(shown, r"(?s)\bb +5 .*\ba +1,000 .*00:01:00.*not yet")
+        found = json.loads(self.listed("--json", "--limit", "1"))
+        self.assertEqual(
+            found,
+            [
+                {
+                    "name": "b",
+                    "objects": 5,
+                    "began": "1970-01-01T00:00:00.000Z",
+                    "changed": "1970-01-01T00:01:01.000Z",
+                    "ended": "1970-01-01T00:01:01.000Z",
+                }
+            ],
+        )
+        self.assertNotIn("secret", shown + self.listed("--json"))
 
 
 STOPPED = "stopped; --resume goes on from here\n"

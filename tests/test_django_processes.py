@@ -200,6 +200,20 @@ class Processes(_Project):
         self.assertEqual(program.end(), -signal.SIGKILL, program.errors)
         return program.said
 
+    def test_sweep(self) -> None:
+        """A sweep that is killed goes on behind what it has recorded: all, and each once."""
+        for recorded in (7, 14, 21):
+            self.assertEqual(self.killed("daemon", "sweeps", "10"), [])
+            ((count,),) = self.query("SELECT count(*) FROM twisted_dispatcher_event")
+            self.assertEqual(count, recorded)
+
+        (said,) = self.run_to_end("daemon", "sweeps", "0")
+
+        told = "club.Member: 50 seen, 29 events recorded, 0 known, 0 problems"
+        self.assertEqual(said, told)
+        keys = self.query("SELECT key FROM twisted_dispatcher_event ORDER BY key")
+        self.assertEqual(keys, [(f"joined_m{number:02}",) for number in range(50)])
+
     def test_before_the_commit(self) -> None:
         """What was recorded by who is killed before the commit has never happened."""
         self.killed("here", "records", "Ann")

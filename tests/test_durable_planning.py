@@ -26,9 +26,9 @@ class PlanningTests(SynchronousTestCase):
         """Start a dispatcher."""
         self.clock = Clock()
         self.clock.advance(1_800_000_000)
-        store = open_store("sqlite://", reactor=self.clock)
-        self.addCleanup(store.close)
-        self.dispatcher = DurableDispatcher(store, ("kind", "size"), clock=self.clock)
+        self.store = open_store("sqlite://", reactor=self.clock)
+        self.addCleanup(self.store.close)
+        self.dispatcher = DurableDispatcher(self.store, ("kind", "size"), clock=self.clock)
         self.called: list[str] = []
         self.dispatcher.start()
         pump(self.clock, self.dispatcher.when_ready())
@@ -93,6 +93,31 @@ class PlanningTests(SynchronousTestCase):
         gc.collect()
 
         self.assertEqual([], self.fire(kind="order"))
+
+    def test_planned_together(self) -> None:
+        """Events that were accepted where nobody knew the handlers are planned by one commit."""
+        self.add("a", kind="order")
+        elsewhere = DurableDispatcher(self.store, ("kind",), clock=self.clock, worker=False)
+        elsewhere.start()
+        asked: list[int] = []
+        all_asked: list[int] = []
+        plan = self.store.plan
+
+        def answered(accepted: Any) -> Any:
+            all_asked.append(len(asked))
+            return accepted
+
+        def note(event_id: int, *rest: Any) -> Any:
+            asked.append(event_id)
+            return plan(event_id, *rest).addCallback(answered)
+
+        self.patch(self.store, "plan", note)
+        for _ in range(3):
+            elsewhere.accept_event("an event", kind="order")
+        while len(self.called) < 3:
+            self.clock.advance(1)
+
+        self.assertEqual([3, 3, 3], all_asked)
 
     def test_what_equals_a_text(self) -> None:
         """What merely equals a text is refused, also where the text is known."""

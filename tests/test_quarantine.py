@@ -8,7 +8,7 @@ from typing import Any
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_dispatcher.durable.quarantine import LONGEST_WAIT, PAUSE, Quarantine
+from twisted_dispatcher.durable.quarantine import LONGEST_TRUCE, LONGEST_WAIT, PAUSE, Quarantine
 from twisted_dispatcher.records import Claim
 
 
@@ -73,6 +73,22 @@ class QuarantineTests(SynchronousTestCase):
 
         self.assertEqual([1], self.begun)
         self.assertEqual([(2, 3 + PAUSE), (3, LONGEST_WAIT + PAUSE)], self.given_back)
+
+    def test_truce(self) -> None:
+        """Nothing is to be claimed while one runs, but for a second at most."""
+        self.assertEqual(0.0, self.quarantine.truce())
+        (first,) = self.admit(1)
+        self.assertEqual(LONGEST_TRUCE, self.quarantine.truce())
+        self.clock.advance(LONGEST_TRUCE / 4)
+        self.assertEqual(LONGEST_TRUCE * 3 / 4, self.quarantine.truce())
+        self.clock.advance(LONGEST_TRUCE)
+        self.assertEqual(0.0, self.quarantine.truce())
+
+        self.quarantine.ended(first)
+        (second,) = self.admit(2)
+        self.quarantine.ended(second)
+
+        self.assertEqual(0.0, self.quarantine.truce())
 
     def test_next(self) -> None:
         """When one has ended, the next one that comes begins."""

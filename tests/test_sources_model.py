@@ -16,7 +16,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.durable import EPOCH
 from twisted_dispatcher import DurableDispatcher, Event, HandlerOptions, RetryPolicy, open_store
 from twisted_dispatcher.durable.departures import Departure
-from twisted_dispatcher.errors import NotStorable, SourceBroke
+from twisted_dispatcher.errors import NotRunning, NotStorable, SourceBroke
 from twisted_dispatcher.records import Accepted, NewEvent
 from twisted_dispatcher.sources import EventSources, SourceReport, event, streams
 from twisted_dispatcher.testing import clocked_durable_dispatcher, pump
@@ -220,6 +220,23 @@ class OddTests(SynchronousTestCase):
 
         error = self.failureResultOf(Deferred.fromCoroutine(new.aclose()), SourceBroke)
         self.assertIsInstance(error.value.__cause__, Oops)
+
+    def test_a_bad_end_hides_nothing(self) -> None:
+        """What the store fails with is told, also where the generator raises when it is closed."""
+        scene = Scene()
+
+        def stubborn() -> Iterator[Any]:
+            try:
+                yield event("a", 1)
+                yield event("a", 2)
+            finally:
+                raise Oops("at the end")
+
+        pump(scene.clock, scene.dispatcher.stop())
+        doing = scene.sources.process_events(stubborn())
+
+        self.assertRaises(NotRunning, pump, scene.clock, doing)
+        self.assertEqual(len(self.flushLoggedErrors(SourceBroke)), 1)
 
     def test_sources_whose_deferreds_fail(self) -> None:
         """A Deferred that fails is reported; one that is cancelled ends the sweep."""

@@ -143,6 +143,17 @@ class SweepingTests(SweepTestsBase):
         self.assertEqual(self.handled, self.numbers(*range(1, 7)))
         self.assertIsNone(await self.place(sources))
 
+    async def test_the_only_sender(self) -> None:
+        """Where there is but one sender, it need not be said whose objects are given."""
+        sources = await self.sources()
+
+        report = await self.swept(sources.sweep(objects=[7, 8], name="some"))
+
+        self.assertEqual((report.sender, self.handled), ("numbers", self.numbers(7, 8)))
+        sources.register_source(sender=Thing, source=odd)
+        error = self.assertRaises(InvalidSource, sources.sweep, objects=[7])
+        self.assertIn("numbers", str(error))
+
     async def test_forms_of_sources(self) -> None:
         """A source may be a generator, plain or not, or give a list, or a Deferred of one."""
 

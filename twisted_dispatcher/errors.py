@@ -969,6 +969,18 @@ class CannotRead(DispatcherError, ImportError):
         )
 
 
+class RowsNotLoadable(DispatcherError, TypeError):
+    """The rows of a table of the store cannot be loaded from a fixture."""
+
+    def __init__(self, model: str) -> None:
+        self.model = model
+        super().__init__(
+            f"a {model} is told from others by more columns than its model knows, and loading "
+            "one could change others: copy the database itself (pg_dump, or .backup of sqlite3), "
+            "or leave the application out (dumpdata --exclude twisted_dispatcher)"
+        )
+
+
 class ObjectGone(DispatcherError, LookupError):
     """A row that the context of an event refers to is not there any more."""
 

@@ -17,7 +17,9 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from twisted.internet import task
 from twisted.internet.defer import Deferred
+from twisted.internet.threads import deferToThread
 
 from twisted_dispatcher import HandlerOptions, blocking
 from twisted_dispatcher.errors import ConnectionClosed, ForkedProcess
@@ -95,6 +97,17 @@ def deserted() -> None:
     threading.Thread(target=wait).start()
     began.wait(LONG)
     say("leaving")
+
+
+def under_a_reactor() -> None:
+    """Connect in a thread of a program that runs the reactor itself, and close nothing."""
+
+    def work() -> None:
+        connection = blocking.connect({})
+        connection.on()(lambda event: f"handled {event}")
+        say(*connection.fire_event("order 1").values)
+
+    task.react(lambda reactor: deferToThread(work))
 
 
 def raising() -> None:

@@ -188,5 +188,24 @@ def records(name: str) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
+def sweeps(limit: str) -> None:
+    """Sweep fifty members, seven at a time, from where that has got to; die at one of them."""
+    prepare(greet)
+    from tests.django_project.club.models import Member
+    from twisted_dispatcher.django.api import register_model_event_source
+
+    seen: list[Any] = []
+
+    def watch(member: Any) -> None:
+        seen.append(member)
+        if len(seen) == int(limit):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    register_model_event_source(sender=Member, source=watch)
+    if not Member.objects.exists():
+        Member.objects.bulk_create(Member(name=f"m{number:02}") for number in range(50))
+    call_command("process_event_sources", "--batch=7", "--resume")
+
+
 if __name__ == "__main__":
     globals()[sys.argv[1]](*sys.argv[2:])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -124,10 +125,16 @@ class Caller:
         seconds = self.longest_drain if timeout is None else timeout
         with self._closing:
             if not self._is_closed:
-                if self._end is not None:
-                    self._ask(seconds, self._end)
+                self._stop_service(seconds)
                 self._is_closed = True
                 forget(self.close)
+
+    def _stop_service(self, seconds: float) -> None:
+        if self._end is None:
+            return
+        # Before the reactor ends, it has stopped the service itself.
+        with suppress(ConnectionClosed):
+            self._ask(seconds, self._end)
 
     def __enter__(self: CallerT) -> CallerT:
         return self

@@ -17,6 +17,7 @@ import concurrent.futures.thread  # noqa: F401 - registers itself, and is to be 
 import os
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 
 from twisted.logger import Logger
 
@@ -38,9 +39,15 @@ def before_exit(close: Callable[[], None]) -> None:
         _closers.append(close)
         if not _is_registered:
             _is_registered = True
-            register = getattr(threading, "_register_atexit", None)
-            if register is not None:
-                register(_close_all)
+            _register()
+
+
+def _register() -> None:
+    register = getattr(threading, "_register_atexit", None)
+    if register is not None:
+        # It is refused when the main thread has ended already.
+        with suppress(RuntimeError):
+            register(_close_all)
 
 
 def forget(close: Callable[[], None]) -> None:

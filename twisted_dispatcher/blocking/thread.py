@@ -74,10 +74,10 @@ class ReactorThread:
         """Refuse to wait where nothing would ever come."""
         if self.is_forked:
             raise ForkedProcess
-        if threadable.isInIOThread():
-            raise InReactorThread(call.name)
         if self._ended:
             raise ConnectionClosed(call.name)
+        if threadable.isInIOThread():
+            raise InReactorThread(call.name)
 
     def run(self, call: Call, seconds: float) -> Any:
         """

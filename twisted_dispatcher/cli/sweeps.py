@@ -1,20 +1,28 @@
-"""The command `sweep`."""
+"""The commands `sweep` and `list sweeps`."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from typing import Any
 
+import attrs
 from twisted.logger import globalLogBeginner
 
 from twisted_dispatcher.cli import options
 from twisted_dispatcher.cli.application import Setup
+from twisted_dispatcher.cli.asking import ask_store
 from twisted_dispatcher.cli.complaints import Complaints
+from twisted_dispatcher.cli.forms import time_form
+from twisted_dispatcher.cli.inspecting import listing
 from twisted_dispatcher.cli.options import command
 from twisted_dispatcher.cli.reacting import run_and_exit
 from twisted_dispatcher.cli.screen import ConsoleScreen
 from twisted_dispatcher.cli.sweeprun import SweepRun, Wish
 from twisted_dispatcher.errors import DispatcherError
+from twisted_dispatcher.status.reasons import in_utc
 from twisted_dispatcher.stores import open_store
+from twisted_dispatcher.sweeprecords import SweepRow
 
 
 @command.command()
@@ -49,3 +57,49 @@ def sweep(setup: Setup, store_url: str, quiet: bool, **wish: Any) -> None:
         run_and_exit(
             lambda reactor: SweepRun(reactor, store, setup, screen, complaints, Wish(**wish))
         )
+
+
+@listing.command("sweeps")
+@options.STORE
+@options.LIMIT
+@options.AS_JSON
+def list_sweeps(store_url: str, limit: int, as_json: bool) -> None:
+    """List sweeps, the one that has gone on last first, and how far each has come."""
+
+    def tell(found: Sequence[SweepRow]) -> None:
+        if as_json:
+            options.say(json.dumps([_form(each) for each in found], indent=2))
+        else:
+            _show(found)
+
+    async def ask(store: Any, clock: Any) -> list[SweepRow]:
+        found: list[SweepRow] = await store.sweeps.sweeps(limit)
+        return found
+
+    ask_store(store_url, ask, tell)
+
+
+def _show(sweeps: Sequence[SweepRow]) -> None:
+    screen = ConsoleScreen(progress=False)
+    rows = [
+        (
+            each.name,
+            f"{each.objects:,}",
+            in_utc(each.began),
+            in_utc(each.changed),
+            "not yet" if each.ended is None else in_utc(each.ended),
+        )
+        for each in sweeps
+    ]
+    if rows:
+        screen.table(("sweep", "objects", "began", "noted", "ended"), rows)
+    else:
+        screen.tell("no sweeps")
+
+
+def _form(sweep: SweepRow) -> dict[str, Any]:
+    """Give a sweep for programs; its position is the application's own, and may say much."""
+    times = {name: time_form(getattr(sweep, name)) for name in ("began", "changed", "ended")}
+    form = {**attrs.asdict(sweep), **times}
+    del form["position"]
+    return form

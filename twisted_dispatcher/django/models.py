@@ -14,9 +14,11 @@ from __future__ import annotations
 from typing import Any
 
 from django.db import connections, models
+from django.db.models.signals import pre_save
 
 from twisted_dispatcher.django.conf import conf
 from twisted_dispatcher.django.generators import Condition, Generator
+from twisted_dispatcher.errors import RowsNotLoadable
 
 __all__ = [
     "Chain",
@@ -76,7 +78,7 @@ def _belongs_to(model: str, column: str, related_name: str, **options: Any) -> A
 class Event(models.Model):
     """An event that was accepted; its body is None after the time for which payloads are kept."""
 
-    id = models.BigIntegerField(primary_key=True)
+    id = models.BigAutoField(primary_key=True)
     key = models.TextField(unique=True)
     body = models.TextField(null=True)
     details = models.TextField()
@@ -99,7 +101,7 @@ class Event(models.Model):
 class Delivery(models.Model):
     """One event for one handler."""
 
-    id = models.BigIntegerField(primary_key=True)
+    id = models.BigAutoField(primary_key=True)
     event = _belongs_to("Event", "event_id", "deliveries")
     handler = models.TextField()
     phase = models.TextField()
@@ -335,3 +337,14 @@ class Sweep(models.Model):
 
     def __str__(self) -> str:
         return str(self.name)
+
+
+def _refuse_fixtures(*, sender: Any, raw: bool, **rest: object) -> None:
+    if raw:
+        raise RowsNotLoadable(sender._meta.label)
+
+
+# These have several columns for a primary key: a fixture saves each by the one that its model has,
+# and would change those of other chains and sessions.
+for _model in (ChainPair, ChainHistory, ChainSignal, Instance):
+    pre_save.connect(_refuse_fixtures, sender=_model, dispatch_uid="twisted_dispatcher.models")

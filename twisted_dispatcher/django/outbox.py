@@ -181,8 +181,8 @@ def writing(alias: str) -> Iterator[None]:
     begins = not connection.in_atomic_block and connection.get_autocommit()
     with transaction.atomic(using=alias, savepoint=False):
         if begins and connection.vendor == "sqlite":
-            with connection.cursor() as cursor:
-                cursor.execute(LOCK)
+            with connection.wrap_database_errors:
+                connection.connection.execute(LOCK)
         yield
 
 

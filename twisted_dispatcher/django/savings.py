@@ -14,7 +14,7 @@ from contextlib import nullcontext
 from functools import wraps
 from typing import Any
 
-from django.db import connections, router, transaction
+from django.db import DatabaseError, connections, router, transaction
 from django.db.models import Model
 from django.db.models.signals import post_save
 
@@ -101,15 +101,21 @@ def drafts_of(source: Source, instance: Any, using: str, report: Report = tell) 
         with contained(using):
             for declaration in source(instance) or ():
                 try:
-                    with contained(using):
-                        drafts.append(drafted(declaration, name))
+                    drafts.append(drafted(declaration, name))
                 except Exception as error:
+                    if _spoils(error):
+                        raise
                     report(name, key_of(declaration), error)
     except Exception as error:
         broke = SourceBroke(name, error)
         broke.__cause__ = error
         report(name, None, broke)
     return drafts
+
+
+def _spoils(error: Exception) -> bool:
+    """Tell whether an event was not written down for what the database refused to a lazy value."""
+    return isinstance(error, DatabaseError) or isinstance(error.__cause__, DatabaseError)
 
 
 class contained:  # noqa: N801

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from contextvars import Context
 from itertools import groupby
 from typing import Any
 
@@ -31,14 +32,17 @@ class Beside:
         event: Any,
         handlers: Iterable[tuple[int, Handler]],
         note: Note,
+        context: Context | None = None,
     ) -> None:
         """
         :param handlers: each with the rank of its phase, in order.
         :param note: is told what a handler came to.
+        :param context: the context variables that they see; None: those of where it is.
         """
         self._engine = engine
         self._event = event
         self._note = note
+        self._context = context
         self._phases = deque(
             (rank, [handler for _, handler in group])
             for rank, group in groupby(handlers, key=lambda pair: pair[0])
@@ -70,6 +74,11 @@ class Beside:
                 await self._running[1]
 
     def _call(self, handlers: Sequence[Handler]) -> Deferred[Any]:
+        if self._context is None:
+            return self._run(handlers)
+        return self._context.copy().run(self._run, handlers)
+
+    def _run(self, handlers: Sequence[Handler]) -> Deferred[Any]:
         return self._engine.run(self._event, handlers).addCallback(self._called, handlers)
 
     def _called(self, result: Any, handlers: Sequence[Handler]) -> None:

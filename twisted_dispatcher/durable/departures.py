@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextvars import copy_context
 from typing import Any, cast
 
 from twisted.internet.defer import Deferred
@@ -89,6 +90,8 @@ class Departure(Journey):
         self._due = due
         self._is_fired = is_fired
         self._joined: Journey | None = None
+        if is_fired:
+            self.context = copy_context()
         self.promise: Deferred[Any]
         if not is_fired:
             self.promise = Deferred()
@@ -138,7 +141,7 @@ class Departure(Journey):
         """Prepare for the handlers that are called in memory only, or not at all."""
         engine = self._departures.engine
         if self._plan.beside:
-            self.beside = Beside(engine, self.event, self._plan.beside, self.note)
+            self.beside = Beside(engine, self.event, self._plan.beside, self.note, self.context)
         for handler in self._plan.failed:
             failure = Failure(cast(Any, handler).error)
             engine.report(handler, self.event, failure)

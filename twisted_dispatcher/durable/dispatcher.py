@@ -12,7 +12,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 import attrs
-from twisted.internet.defer import Deferred, fail
+from twisted.internet.defer import Deferred, DeferredList, fail
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -24,7 +24,7 @@ from twisted_dispatcher.durable.codec import Codec, default_codec
 from twisted_dispatcher.durable.departures import Departures
 from twisted_dispatcher.durable.journeys import Journeys
 from twisted_dispatcher.durable.keys import KeyMaker, due_at
-from twisted_dispatcher.durable.planning import Planner
+from twisted_dispatcher.durable.planning import Plan, Planner
 from twisted_dispatcher.durable.retention import Retention
 from twisted_dispatcher.durable.roster import Roster
 from twisted_dispatcher.durable.terms import DurableTerms
@@ -349,20 +349,35 @@ class DurableDispatcher(Registrations):
         """Plan events that were accepted where nobody knew the handlers."""
         now = self._current_clock().seconds()
         unplanned = await self._store.unplanned(self._worker.who, now, MOST_PLANNED)
-        planned = 0
-        for event in unplanned:
-            try:
-                plan = self._planner.plan(self._codec.decode(event.details), event.details)
-            except Exception:
-                self._not_planned(event)
-                continue
-            planned += 1
-            accepted = await self._store.plan(
-                event.event_id, plan.deliveries or (), self._worker.who, now
-            )
-            if accepted is not None:
-                self._worker.run(accepted.claims)
-        return planned == MOST_PLANNED
+        plans = [(event, plan) for event in unplanned if (plan := self._plan_of(event))]
+        # These are committed together.  Those of lanes might wait for one another in a circle.
+        storing = [
+            Deferred.fromCoroutine(self._store_plan(event, plan, now))
+            for event, plan in plans
+            if event.lane is None
+        ]
+        for _, failure in await DeferredList(storing, consumeErrors=True):
+            if isinstance(failure, Failure):
+                failure.raiseException()
+        for event, plan in plans:
+            if event.lane is not None:
+                await self._store_plan(event, plan, now)
+        return len(plans) == MOST_PLANNED
+
+    def _plan_of(self, event: Unplanned) -> Plan | None:
+        """Plan an event that was accepted elsewhere, if that is possible here."""
+        try:
+            return self._planner.plan(self._codec.decode(event.details), event.details)
+        except Exception:
+            self._not_planned(event)
+            return None
+
+    async def _store_plan(self, event: Unplanned, plan: Plan, now: float) -> None:
+        """Store the deliveries of an event, unless others have, and run those that are ours."""
+        deliveries = plan.deliveries or ()
+        accepted = await self._store.plan(event.event_id, deliveries, self._worker.who, now)
+        if accepted is not None:
+            self._worker.run(accepted.claims)
 
     def _not_planned(self, event: Unplanned) -> None:
         """Say once of an event that it cannot be planned; it waits for a worker that can."""

@@ -8,6 +8,7 @@ before it was written down, the values that handlers gave here, and who waits fo
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextvars import Context
 from typing import Any
 
 import attrs
@@ -42,12 +43,14 @@ class Journey:
     :ivar runs: the runs of these, where it is in a lane.
     :ivar is_over: whether the store says so, while nobody here has seen the last of it yet.
     :ivar beside: calls its handlers that are no deliveries, if it has any.
+    :ivar context: the context variables of whoever fired it here; None where nobody did.
     """
 
     __slots__ = (
         "_handlers",
         "_values",
         "beside",
+        "context",
         "event",
         "is_over",
         "journeys",
@@ -63,6 +66,7 @@ class Journey:
         """:param handlers: those that the event was planned for, in order."""
         self.event = event
         self.beside: Beside | None = None
+        self.context: Context | None = None
         self.is_over = False
         self.lane = lane
         self.running = 0

@@ -20,6 +20,8 @@ Run = TypeVar("Run")
 PAUSE = 0.01
 # and while one is running, later by as long as it has been running, but by so many at most.
 LONGEST_WAIT = 10.0
+# For so many seconds after one was let in nothing is claimed, unless it ends before.
+LONGEST_TRUCE = 1.0
 
 
 class Quarantine(Generic[Run]):
@@ -27,7 +29,8 @@ class Quarantine(Generic[Run]):
     Lets in one delivery at a time; the others are given back, and begin later, here or elsewhere.
 
     The one that is let in begins when it is stored that the others were given back: else they
-    would lose an attempt, should it be deadly.
+    would lose an attempt, should it be deadly. For the same reason its worker claims nothing at
+    first: a deadly one mostly kills at once. One that runs for long has the others wait for long.
 
     :ivar arrived: those of which it is not decided yet who is let in.
     """
@@ -80,6 +83,12 @@ class Quarantine(Generic[Run]):
             self._give_back(run, wait + place * PAUSE, self._left)
         self._begin_if_alone()
 
+    def truce(self) -> float:
+        """Tell for how many seconds nothing is to be claimed; it ends with the one that runs."""
+        if self._inside is None:
+            return 0.0
+        return max(0.0, self._since + LONGEST_TRUCE - self._clock().seconds())
+
     def _left(self) -> None:
         self._leaving -= 1
         self._begin_if_alone()
@@ -89,8 +98,10 @@ class Quarantine(Generic[Run]):
             self._has_begun = True
             self._begin(self._inside)
 
-    def ended(self, run: Run) -> None:
-        """Let in the next one, if it was this one that ran."""
-        if run is self._inside:
-            self._inside = None
-            self._has_begun = False
+    def ended(self, run: Run) -> bool:
+        """Let in the next one, if it was this one that ran; tell whether it was."""
+        if run is not self._inside:
+            return False
+        self._inside = None
+        self._has_begun = False
+        return True

@@ -119,6 +119,10 @@ class DeliveryRunner(Holder):
         if self._quarantine.arrived:
             self._quarantine.sort()
 
+    def truce(self) -> float:
+        """Tell for how many seconds nothing more is to be claimed; see `Quarantine`."""
+        return self._quarantine.truce()
+
     def park(self) -> None:
         """
         Cancel what runs, and give it back, also what does not end for being cancelled.
@@ -202,6 +206,20 @@ class DeliveryRunner(Holder):
 
     def _call(self, run: Run, came_to: CameTo) -> None:
         """Call the handler of a delivery, and tell what it came to."""
+        journey = run.journey
+        if journey is None or journey.context is None:
+            answer = self._answer_of(run)
+        else:
+            answer = journey.context.copy().run(self._answer_of, run)
+        if answer is not None and kind_of(answer) == DEFERRED:
+            run.waiting = answer
+            run.came_to = came_to
+            answer.addBoth(run.arrived)
+        else:
+            came_to(answer, run)
+
+    def _answer_of(self, run: Run) -> Any:
+        """Call the handler of a delivery, and give what it answers, settled."""
         handler = run.handler
         journey = run.journey
         token = set_claim(run.claim)
@@ -212,18 +230,11 @@ class DeliveryRunner(Holder):
             if self._engine.observers:
                 self._engine.tell("handler_started", handler, event)
             answer = handler.call(event)
-            if answer is not None:
-                answer = settle(answer)
+            return answer if answer is None else settle(answer)
         except BaseException:
-            answer = Failure()
+            return Failure()
         finally:
             reset_claim(token)
-        if answer is not None and kind_of(answer) == DEFERRED:
-            run.waiting = answer
-            run.came_to = came_to
-            answer.addBoth(run.arrived)
-        else:
-            came_to(answer, run)
 
     def _came_to(self, value: Any, run: Run) -> None:
         """Settle a delivery by what its handler came to."""
@@ -277,8 +288,13 @@ class DeliveryRunner(Holder):
     def _transact(self, run: Run) -> None:
         """Have the store call an exactly-once handler."""
         claim, handler = run.claim, run.handler
+        journey = run.journey
+        context = None if journey is None else journey.context
 
         def work(transaction: Any) -> Any:
+            return call(transaction) if context is None else context.copy().run(call, transaction)
+
+        def call(transaction: Any) -> Any:
             token = set_claim(claim)
             try:
                 own = Transaction(transaction, self._accept_in)
@@ -310,8 +326,8 @@ class DeliveryRunner(Holder):
     # Ending
 
     def _ended(self, run: Run) -> None:
-        if run.claim.died:
-            self._quarantine.ended(run)
+        if run.claim.died and self._quarantine.ended(run):
+            self.on_due(self._now())
         super()._ended(run)
 
 

@@ -209,6 +209,11 @@ class DeliveryWorker:
         more = True
         while more and self._runner.accepting:
             self._look_again = False
+            truce = self._runner.truce()
+            if truce:
+                self._looking = False
+                self._look_later(truce)
+                return
             room = MOST_RUNNING - len(self._runner)
             if room <= 0:
                 # Whoever ends makes room, and looks again.

@@ -175,7 +175,8 @@ class EventSources:
         Objects are taken one by one, so that it does not matter how many there are. Where a sweep
         stands is kept in the store; one that was stopped, or killed, can be resumed there.
 
-        :param sender: whose objects, by itself or by its name; by default those of all senders.
+        :param sender: whose objects, by itself or by its name; by default those of all senders. It
+            may be left out where there is but one.
         :param objects: only these objects of the sender, or a function that gives them.
         :param progress: called with the report now and then, and when the objects of a sender are
             through. What it raises ends the sweep.

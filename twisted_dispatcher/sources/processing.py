@@ -36,11 +36,18 @@ async def process(
 async def drain(reading: Reading, stream: Stream, report: SourceReport) -> None:
     """Offer all that a source gives to a stream; where the source breaks, report that."""
     try:
-        try:
-            async for declaration in reading:
-                await stream.offer(declaration, reading.name)
-        finally:
-            await reading.close()
+        async for declaration in reading:
+            await stream.offer(declaration, reading.name)
+    except SourceBroke:
+        report.add_problem(reading.name, None, Failure())
+    finally:
+        await close(reading, report)
+
+
+async def close(reading: Reading, report: SourceReport) -> None:
+    """Close what was read; where it breaks at that, report it, and let nothing else be hidden."""
+    try:
+        await reading.close()
     except SourceBroke:
         report.add_problem(reading.name, None, Failure())
 

@@ -93,6 +93,19 @@ class Senders:
                 return each
         raise UnknownSender(_name_of(sender), [each.name for each in self])
 
+    def only(self) -> Sender:
+        """
+        Give the sender, where there is one.
+
+        :raises InvalidSource: where there is none, or where there are several.
+        """
+        if len(self._senders) != 1:
+            raise InvalidSource(
+                "say whose objects these are, with sender=: sources are registered for "
+                f"{', '.join(each.name for each in self) or 'nobody'}"
+            )
+        return next(iter(self))
+
     def _free_name(self, sender: Hashable) -> str:
         name = _name_of(sender)
         if any(each.name == name for each in self):

@@ -61,11 +61,9 @@ def routes(
     places = getattr(store, "sweeps", None)
     if places is None and (resume or name is not None):
         raise StoreWithoutSweeps(store)
-    if sender is None:
-        if objects is not None or name is not None:
-            raise InvalidSource("say whose objects these are, with sender=")
+    if sender is None and objects is None and name is None:
         return [_of_all_objects(each, None, places, resume) for each in senders]
-    found = senders.get(sender)
+    found = senders.only() if sender is None else senders.get(sender)
     if objects is None:
         return [_of_all_objects(found, name, places, resume)]
     if resume and name is None:

@@ -15,7 +15,7 @@ from twisted_dispatcher.durable.dispatcher import DurableDispatcher
 from twisted_dispatcher.errors import InvalidSource, NotRunning, SourceBroke
 from twisted_dispatcher.registration.handlers import callable_name
 from twisted_dispatcher.sources.places import Place
-from twisted_dispatcher.sources.processing import drain
+from twisted_dispatcher.sources.processing import close, drain
 from twisted_dispatcher.sources.reading import Reading, reading_of
 from twisted_dispatcher.sources.registered import Source
 from twisted_dispatcher.sources.reports import SweepReport
@@ -87,7 +87,7 @@ class Sweeping:
                 async for thing in reading:
                     await self._look_at(thing, route, place)
             finally:
-                await reading.close()
+                await close(reading, self._report)
         except (SourceBroke, InvalidSource) as error:
             self._report.add_problem(name, None, Failure(error))
             return False

@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 import time
-from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from importlib.util import find_spec
 from itertools import islice
-from statistics import median
 
 from attrs import frozen
 
 from tests.benchmarks.chains.filling import SHOP, fill, name_of, scattered, selective
 from tests.benchmarks.chains.ours import CHAIN_TYPE, STEPS, Ours
 from tests.benchmarks.contenders import INSTALL, MissingPeer, WrongCalls
+from tests.benchmarks.on_stores.beside import rates_beside
 from tests.benchmarks.on_stores.children import answer_of
 from tests.benchmarks.on_stores.places import Place
 from tests.benchmarks.on_stores.scenarios import Kind
-from tests.benchmarks.on_stores.turns import Rates, Slice, rate_of, rates_in_turn
+from tests.benchmarks.on_stores.turns import Rates, Slice, rates_in_turn
 from tests.benchmarks.timing import Progress
 
 FEW = 1000
 BATCH = 100
-# So many rounds beside a peer: a program of its own takes seconds to start.
-PEER_ROUNDS = 3
 
 
 @frozen
@@ -187,15 +184,12 @@ async def peers(place: Place, scale: Scale, progress: Progress) -> Rates:
         Slice("ours, 1", scale.one, partial(ours.run, scale.one, 1)),
         Slice("ours, 100", scale.many, partial(ours.run, scale.many, 100)),
     ]
-    rates: dict[str, list[float]] = defaultdict(list)
-    rounds = min(PEER_ROUNDS, scale.rounds)
-    for number in range(rounds):
-        for each in slices:
-            rates[each.name].append(await rate_of(each))
+
+    async def dbos() -> Rates:
         few = max(1, scale.one // 4)
-        answer = await answer_of("durable.peers.with_dbos", place.new_url(), few, STEPS)
-        for name, rate in answer.items():
-            rates[name].append(rate)
-        progress((number + 1) / rounds)
+        rates: Rates = await answer_of("durable.peers.with_dbos", place.new_url(), few, STEPS)
+        return rates
+
+    rates = await rates_beside(slices, [dbos], scale.rounds, progress)
     await ours.close()
-    return {name: median(measured) for name, measured in rates.items()}
+    return rates

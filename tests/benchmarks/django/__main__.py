@@ -37,9 +37,9 @@ WHO = (
 BENCHMARK: Benchmark[Kind[Scale], Scale] = Benchmark(
     name="django",
     about=About("Benchmarks: Django", (HOW, WHO), ("Django", "Twisted", "psycopg")),
-    hurry="a minute or two",
+    hurry="some minutes",
     thorough=Scale(rounds=15, saves=300, events=2000, waits=100, rows=100_000),
-    quick=Scale(rounds=5, saves=100, events=200, waits=20, rows=5000),
+    quick=Scale(rounds=3, saves=100, events=100, waits=10, rows=5000),
     kinds=kinds,
     goals=lambda scale: goals(),
     stores=STORES,

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping
 from functools import partial
-from statistics import median
 
 from attrs import frozen
 
@@ -18,6 +16,7 @@ from tests.benchmarks.django.names import (
     HUNDRED,
     SPARK,
 )
+from tests.benchmarks.on_stores.beside import rates_beside
 from tests.benchmarks.on_stores.children import answer_of
 from tests.benchmarks.on_stores.places import Place
 from tests.benchmarks.on_stores.scenarios import Kind
@@ -25,8 +24,6 @@ from tests.benchmarks.on_stores.sweeps import FIRST, title, two_sizes
 from tests.benchmarks.on_stores.turns import Rates
 from tests.benchmarks.timing import Progress
 
-# So many rounds of programs of their own, which take seconds to start.
-ROUNDS = 3
 PEER_SWEEP = f"{SPARK}, few: {FIRST}"
 
 
@@ -79,26 +76,25 @@ async def saving(run: str, way: str, place: Place, scale: Scale, progress: Progr
 
 async def handled(place: Place, scale: Scale, progress: Progress) -> Rates:
     """Measures how fast events are handled of orders that are saved as fast as possible."""
-    rates: dict[str, list[float]] = defaultdict(list)
-    for number in range(min(ROUNDS, scale.rounds)):
-        for who, name in HANDLERS.items():
-            answer = await answer_of("django.handling", place.new_url(), who, scale.events)
-            rates[f"{name}, 1 at once"].append(answer[AUTOCOMMIT])
-            rates[f"{name}, 100 at once"].append(answer[HUNDRED])
-        progress((number + 1) / ROUNDS)
-    return {name: median(measured) for name, measured in rates.items()}
+
+    async def rates(who: str) -> Rates:
+        answer = await answer_of("django.handling", place.new_url(), who, scale.events)
+        name = HANDLERS[who]
+        return {f"{name}, 1 at once": answer[AUTOCOMMIT], f"{name}, 100 at once": answer[HUNDRED]}
+
+    programs = [partial(rates, who) for who in HANDLERS]
+    return await rates_beside([], programs, scale.rounds, progress)
 
 
 async def waiting(place: Place, scale: Scale, progress: Progress) -> Rates:
     """Measures how long one event takes."""
-    times: dict[str, list[float]] = defaultdict(list)
-    for number in range(min(ROUNDS, scale.rounds)):
-        for who, name in HANDLERS.items():
-            times[name].append(
-                await answer_of("django.handling", place.new_url(), who, scale.waits, "wait")
-            )
-        progress((number + 1) / ROUNDS)
-    return {name: median(measured) for name, measured in times.items()}
+
+    async def wait(who: str) -> Rates:
+        arguments = (place.new_url(), who, scale.waits, "wait")
+        return {HANDLERS[who]: await answer_of("django.handling", *arguments)}
+
+    programs = [partial(wait, who) for who in HANDLERS]
+    return await rates_beside([], programs, scale.rounds, progress)
 
 
 async def sweeps(place: Place, scale: Scale, progress: Progress) -> Rates:

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from functools import partial
 from importlib.util import find_spec
-from statistics import median
 
 from attrs import frozen
 
 from tests.benchmarks.contenders import INSTALL, MissingPeer
 from tests.benchmarks.durable.ours import Ours
 from tests.benchmarks.durable.speed import Scale, fires
+from tests.benchmarks.on_stores.beside import rates_beside
 from tests.benchmarks.on_stores.children import answer_of
 from tests.benchmarks.on_stores.places import POSTGRESQL, SQLITE, Place
-from tests.benchmarks.on_stores.turns import Rates, rate_of
+from tests.benchmarks.on_stores.turns import Rates
 from tests.benchmarks.timing import Progress
-
-# So many rounds: a program of its own takes seconds to start.
-ROUNDS = 3
 
 
 @frozen
@@ -32,6 +29,11 @@ class Peer:
         """Gives what the program is told of where to work: a URL, or a path for huey."""
         url = place.new_url()
         return url.removeprefix("sqlite:///") if self.library == "huey" else url
+
+    async def rates(self, place: Place, events: int) -> Rates:
+        """Runs the program on a new database, and gives what it prints."""
+        rates: Rates = await answer_of(self.program, self.target(place), events)
+        return rates
 
 
 PEERS = (
@@ -62,15 +64,8 @@ async def others(place: Place, scale: Scale, progress: Progress) -> Rates:
         raise MissingPeer(f"no peer of {place.title} is installed: {INSTALL}")
     ours = await Ours.open(place.new_url())
     slices = [fires("ours, 1", ours, scale.one, 1), fires("ours, 100", ours, scale.many, 100)]
-    rates: dict[str, list[float]] = defaultdict(list)
-    rounds = min(ROUNDS, scale.rounds)
-    for number in range(rounds):
-        for each in slices:
-            rates[each.name].append(await rate_of(each))
-        for peer in present:
-            answer = await answer_of(peer.program, peer.target(place), max(1, scale.one // 4))
-            for name, rate in answer.items():
-                rates[name].append(rate)
-        progress((number + 1) / rounds)
+    few = max(1, scale.one // 4)
+    programs = [partial(peer.rates, place, few) for peer in present]
+    rates = await rates_beside(slices, programs, scale.rounds, progress)
     await ours.close()
-    return {name: median(measured) for name, measured in rates.items()}
+    return rates

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from functools import partial
 from importlib.util import find_spec
-from statistics import median
 
 from attrs import frozen
 
 from tests.benchmarks.contenders import INSTALL, MissingPeer
 from tests.benchmarks.durable.keys import ascending
 from tests.benchmarks.durable.raw import Raw, raw_of
+from tests.benchmarks.on_stores.beside import rates_beside
 from tests.benchmarks.on_stores.children import answer_of
 from tests.benchmarks.on_stores.places import Place
-from tests.benchmarks.on_stores.turns import Rates, Slice, rate_of, rates_in_turn
+from tests.benchmarks.on_stores.turns import Rates, Slice, rates_in_turn
 from tests.benchmarks.sources.ours import Sources
 from tests.benchmarks.sources.streams import MIXES, NEW, Piece, pieces
 from tests.benchmarks.timing import Progress
@@ -23,8 +22,6 @@ from tests.benchmarks.timing import Progress
 BATCH = 100
 # So many events of ours are under way at once.
 WINDOWS = (100, 1000)
-# So many rounds beside a peer: a program of its own takes seconds to start.
-PEER_ROUNDS = 3
 
 
 Process = Callable[[Piece], Awaitable[None]]
@@ -115,14 +112,11 @@ async def peers(place: Place, scale: Scale, progress: Progress) -> Rates:
         *await mixed("ours, 1", partial(ours.process, window=1), scale.few),
         *await mixed("ours, 100", partial(ours.process, window=100), scale.many),
     ]
-    rates: dict[str, list[float]] = defaultdict(list)
-    rounds = min(PEER_ROUNDS, scale.rounds)
-    for number in range(rounds):
-        for each in slices:
-            rates[each.name].append(await rate_of(each))
-        answer = await answer_of("sources.with_django", place.new_url(), scale.few)
-        for name, rate in answer.items():
-            rates[name].append(rate)
-        progress((number + 1) / rounds)
+
+    async def spark() -> Rates:
+        rates: Rates = await answer_of("sources.with_django", place.new_url(), scale.few)
+        return rates
+
+    rates = await rates_beside(slices, [spark], scale.rounds, progress)
     await ours.close()
-    return {name: median(measured) for name, measured in rates.items()}
+    return rates

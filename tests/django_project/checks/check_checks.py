@@ -10,11 +10,14 @@ from unittest.mock import patch
 
 import django
 from django.conf import settings
+from django.contrib.admin import site
 from django.core.checks import run_checks
 from django.db import connections
 from django.test import SimpleTestCase, override_settings
 
 from twisted_dispatcher.django import checks
+from twisted_dispatcher.django.admin import DeliveryAdmin
+from twisted_dispatcher.django.models import Delivery
 
 NO_FUNCTION = 1
 
@@ -88,6 +91,11 @@ class ChecksTests(SimpleTestCase):
         self.assertIn("RUNS", text)
         self.assertIn("LEASE is a number of seconds above 0, not -1", text)
         self.assertIn("'here', 'daemon', 'at-once'", text)
+
+    def test_pages_come_after(self) -> None:
+        """The addresses of the admin do not fail before a wrong setting is told."""
+        with setting(RUN="nowhere"):
+            self.assertTrue(DeliveryAdmin(Delivery, site).get_urls())
 
     @override_settings(TWISTED_DISPATCHER=["RUN"])
     def test_no_mapping(self) -> None:

@@ -16,6 +16,7 @@ from django.core.management import call_command
 from django.db import DatabaseError, connection, transaction
 from django.db.models.signals import post_save, pre_save
 from django.test import TestCase, TransactionTestCase, override_settings
+from django.utils.functional import SimpleLazyObject
 
 from tests.django_project.checks.recording import FLUSHED, SourcesMixin, keys
 from tests.django_project.club.models import Gift, Member, Patron, Veteran
@@ -230,6 +231,23 @@ class BrokenSourcesTests(SourcesMixin, TestCase):
         self.assertIn("partly", self.messages[0])
         self.assertIn("without a key", self.messages[1])
         self.assertEqual([f"good_{self.member.pk}", f"joined_{self.member.pk}"], keys())
+
+    def test_lazy_value_fails(self) -> None:
+        """A lazy value that the database refuses breaks its source, and nothing else."""
+
+        def ask() -> Any:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT * FROM no_such_table")
+
+        def lazy(member: Member) -> Iterator[Any]:
+            yield event("seen", member.pk)
+            yield event("never", member.pk, {"user": SimpleLazyObject(ask)})
+            yield event("later", member.pk)
+
+        [error] = self.saved_with(lazy, joined)
+
+        self.assertIsInstance(error, SourceBroke)
+        self.assertEqual([f"seen_{self.member.pk}", f"joined_{self.member.pk}"], keys())
 
     def test_collision(self) -> None:
         """A key of another group is logged with the source's name; the rest is recorded."""

@@ -5,21 +5,30 @@ from __future__ import annotations
 import json
 import re
 from io import StringIO
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from django.apps import apps
 from django.core.management import call_command
 from django.db import connection
 from django.db.migrations.loader import MigrationLoader
+from django.db.models import Model
 from django.test import SimpleTestCase, TestCase, TransactionTestCase
 
-from tests.django_project.checks.recording import FLUSHED, keys
+from tests.django_project.checks.recording import FLUSHED, keys, unplanned
 from twisted_dispatcher import open_store
 from twisted_dispatcher.django import outbox
 from twisted_dispatcher.django.databases import store_url
-from twisted_dispatcher.django.models import Event
+from twisted_dispatcher.django.models import (
+    ChainHistory,
+    ChainPair,
+    ChainSignal,
+    Event,
+    Instance,
+)
 from twisted_dispatcher.django.tables import StoreTables
-from twisted_dispatcher.errors import SchemaTooOld
+from twisted_dispatcher.errors import RowsNotLoadable, SchemaTooOld
 from twisted_dispatcher.sources import event
 from twisted_dispatcher.stores.migrations import migrations_in
 
@@ -147,6 +156,28 @@ class AdoptionTests(TransactionTestCase):
         call_command("sqlmigrate", LABEL, "0001", stdout=shown)
 
         self.assertIn("CREATE TABLE twisted_dispatcher_event", shown.getvalue())
+
+    def test_loaded(self) -> None:
+        """What was dumped can be loaded, and new events find their place behind it."""
+        outbox.record([event("joined", number) for number in range(3)])
+        with TemporaryDirectory() as directory:
+            path = str(Path(directory) / "dump.json")
+            call_command("dumpdata", LABEL, output=path, verbosity=0)
+            migrate("zero")
+            migrate()
+            call_command("loaddata", path, verbosity=0)
+
+        self.assertEqual(3, len(unplanned()))
+        [known, new] = outbox.record([event("joined", 2), event("joined", 3)])
+        self.assertEqual((False, True), (known.is_new, new.is_new))
+        self.assertEqual([f"joined_{number}" for number in range(4)], keys())
+
+    def test_not_loaded(self) -> None:
+        """Where a model's key is not that of its table, no fixture is loaded into it."""
+        for model in (ChainHistory, ChainPair, ChainSignal, Instance):
+            with self.assertRaises(RowsNotLoadable) as caught:
+                Model.save_base(model(), raw=True)
+            self.assertIn(model._meta.label, str(caught.exception))
 
     def test_store_takes_them(self) -> None:
         """The store uses the tables that Django has made, and changes nothing."""

@@ -94,17 +94,18 @@ def _first_since(time: float) -> int:
     first, end = 1, (last or 0) + 1
     while first < end:
         middle = (first + end) // 2
-        event_id, accepted = _at_or_after(middle)
-        if accepted >= time:
+        found = _at_or_after(middle)
+        if found is None or found[1] >= time:
             end = middle
         else:
-            first = event_id + 1
+            first = found[0] + 1
     return first
 
 
-def _at_or_after(event_id: int) -> tuple[int, float]:
+def _at_or_after(event_id: int) -> tuple[int, float] | None:
+    """Give the id and the time of the next event; None where it was deleted meanwhile."""
     rows = Event.objects.filter(pk__gte=event_id).order_by("pk")
-    found: tuple[int, float] = rows.values_list("pk", "accepted")[0]
+    found: tuple[int, float] | None = rows.values_list("pk", "accepted").first()
     return found
 
 

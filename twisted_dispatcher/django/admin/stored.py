@@ -7,11 +7,10 @@ from typing import Any, Final
 
 import attrs
 from django.contrib import admin
-from django.db import transaction
+from django.db import connections, transaction
 from django.http import HttpRequest
 
 from twisted_dispatcher.django.admin.pages import NewestPages
-from twisted_dispatcher.django.conf import conf
 from twisted_dispatcher.errors import CannotRead
 
 # The form that the buttons on a page belong to; a page has one, with the token.
@@ -93,7 +92,10 @@ def outside_transactions(urls: Iterable[Any]) -> list[Any]:
     """
     found = list(urls)
     for each in found:
-        each.callback = transaction.non_atomic_requests(conf().database)(each.callback)
+        # Whichever database events live in: a wrong setting is to be told by the system checks,
+        # and not by what comes before them.
+        for alias in connections:
+            each.callback = transaction.non_atomic_requests(alias)(each.callback)
     return found
 
 

@@ -29,7 +29,7 @@ class Migration(migrations.Migration):
                 migrations.CreateModel(
                     name="Event",
                     fields=[
-                        ("id", models.BigIntegerField(primary_key=True, serialize=False)),
+                        ("id", models.BigAutoField(primary_key=True, serialize=False)),
                         ("key", models.TextField(unique=True)),
                         ("body", models.TextField(null=True)),
                         ("details", models.TextField()),
@@ -47,7 +47,7 @@ class Migration(migrations.Migration):
                 migrations.CreateModel(
                     name="Delivery",
                     fields=[
-                        ("id", models.BigIntegerField(primary_key=True, serialize=False)),
+                        ("id", models.BigAutoField(primary_key=True, serialize=False)),
                         ("handler", models.TextField()),
                         ("phase", models.TextField()),
                         ("rank", models.IntegerField()),

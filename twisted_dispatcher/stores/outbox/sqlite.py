@@ -25,6 +25,7 @@ _INSERT_EVENTS: Final = """
     VALUES {rows} ON CONFLICT (key) DO NOTHING"""
 _INSERT_UNPLANNED: Final = "INSERT INTO twisted_dispatcher_unplanned (event_id, due) VALUES {rows}"
 _INSERT_LANES: Final = "INSERT INTO twisted_dispatcher_lane (event_id, lane) VALUES {rows}"
+_FIND_ONE: Final = "SELECT id, details FROM twisted_dispatcher_event WHERE key = %s"
 _FIND: Final = "SELECT key, id, details FROM twisted_dispatcher_event WHERE key IN ({keys})"
 
 
@@ -44,7 +45,8 @@ def _accept_one(cursor: Any, event: NewEvent, now: float) -> Entry:
     values = (event.key, event.body, event.details, event.lane, now, event.due)
     cursor.execute(_INSERT_ONE, values)
     if not cursor.rowcount:
-        ((_, event_id, details),) = _find(cursor, [event.key])
+        cursor.execute(_FIND_ONE, (event.key,))
+        ((event_id, details),) = cursor.fetchall()
         return Entry(Acceptance(event_id, event.key, False), details)
     event_id = cursor.lastrowid
     _open(cursor, [(event_id, event)])

@@ -31,3 +31,7 @@ BEGIN
     END LOOP;
 END
 $$;
+
+-- So that whoever restores rows, or empties the tables, finds the sequences that belong to them.
+ALTER SEQUENCE twisted_dispatcher_event_id OWNED BY twisted_dispatcher_event.id;
+ALTER SEQUENCE twisted_dispatcher_delivery_id OWNED BY twisted_dispatcher_delivery.id;
