@@ -17,6 +17,7 @@ from twisted_dispatcher.blocking.news import BlockingNewEvents, lent
 from twisted_dispatcher.blocking.registering import in_thread
 from twisted_dispatcher.interfaces import Listener
 from twisted_dispatcher.options import HandlerOptions
+from twisted_dispatcher.registration.handlers import caller_place
 from twisted_dispatcher.sources import EventSources, SourceReport, SweepReport
 
 # Whose items are there already.
@@ -54,8 +55,14 @@ class BlockingSources:
     ) -> int:
         """Register a handler, held strongly; see `EventSources.register_group_handler`."""
         given = in_thread(handler, options)
-        register = self._sources.register_group_handler
-        found: int = self._call(timeout, register, handler=handler, group=group, options=given)
+        found: int = self._call(
+            timeout,
+            self._sources.enter_group_handler,
+            handler=handler,
+            group=group,
+            options=given,
+            place=caller_place(1),
+        )
         return found
 
     def register_source(

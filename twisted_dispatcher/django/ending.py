@@ -28,7 +28,7 @@ class Patience(Service):
     Holds up the end of a process until the events that it has recorded are handled.
 
     So a short program may record something and end. It waits for the time to drain at most, and
-    not for what is to be done later than that; nor does a server that is to end go on with what
+    not for what is to be tried again later; nor does a server that is to end go on with what
     others have recorded.
     """
 
@@ -54,24 +54,24 @@ class Patience(Service):
             return
         reactor: Any = self._service.reactor
         deadline = reactor.seconds() + self._service.settings.drain
-        while not await self._is_over(deadline) and reactor.seconds() < deadline:
+        while not await self._is_over(reactor.seconds()) and reactor.seconds() < deadline:
             await deferLater(reactor, PAUSE)
 
-    async def _is_over(self, deadline: float) -> bool:
+    async def _is_over(self, now: float) -> bool:
         store: Any = self._service.store
         awaited = frozenset(self._recorded)
         for event_id in sorted(awaited - await store.settled(awaited)):
-            if await self._is_worth_waiting(event_id, deadline):
+            if await self._is_worth_waiting(event_id, now):
                 return False
         return True
 
-    async def _is_worth_waiting(self, event_id: int, deadline: float) -> bool:
-        """Tell whether something of an event is run, here or by others, or will be in time."""
+    async def _is_worth_waiting(self, event_id: int, now: float) -> bool:
+        """Tell whether something of an event is run, here or by others, or is due."""
         store: Any = self._service.store
         known = {each.name for each in self._service.dispatcher.describe()}
         deliveries = await store.deliveries_of(event_id)
         return not deliveries or any(
-            each.status == RUNNING or (each.due is not None and each.due <= deadline)
+            each.status == RUNNING or (each.due is not None and each.due <= now)
             for each in deliveries
             if each.handler in known
         )

@@ -19,7 +19,7 @@ import attrs
 from twisted_dispatcher.errors import InvalidOptions
 from twisted_dispatcher.options import HandlerOptions
 from twisted_dispatcher.registrar import takes_transaction
-from twisted_dispatcher.registration.handlers import check_callable
+from twisted_dispatcher.registration.handlers import Place, caller_place, check_callable
 from twisted_dispatcher.sources.groups import group_pattern
 
 Source = Callable[[Any], "Iterable[Any] | None"]
@@ -30,22 +30,27 @@ MODEL_SOURCES: Final[dict[type, list[Source]]] = {}
 
 @attrs.frozen(eq=False)
 class GroupHandler:
-    """A handler, the pattern of the groups that it is for, and its options."""
+    """
+    A handler, the pattern of the groups that it is for, and its options.
+
+    :ivar place: where it was registered.
+    """
 
     handler: Callable[..., Any]
     group: Pattern[str]
     options: HandlerOptions | None
+    place: Place
 
 
 class TakesHandlers(Protocol):
     """What `EventSources` has of the kind."""
 
-    def register_group_handler(
+    def enter_group_handler(
         self,
-        *,
         handler: Callable[..., Any],
         group: str | Pattern[str],
-        options: HandlerOptions | None = None,
+        options: HandlerOptions | None,
+        place: Place,
     ) -> Any: ...
 
 
@@ -73,7 +78,7 @@ def register_group_handler(
     check_callable(handler)
     if options is not None and not isinstance(options, HandlerOptions):
         raise InvalidOptions(f"options is a HandlerOptions, not {options!r}")
-    registered = GroupHandler(handler, group_pattern(group), options)
+    registered = GroupHandler(handler, group_pattern(group), options, caller_place(1))
     with _lock:
         GROUP_HANDLERS.append(registered)
         followers = tuple(_followers)
@@ -104,8 +109,8 @@ def leave(follow: Callable[[GroupHandler], object]) -> None:
 
 def hand_over(sources: TakesHandlers, registered: GroupHandler) -> None:
     """Give a worker's sources one handler."""
-    sources.register_group_handler(
-        handler=registered.handler, group=registered.group, options=options_of(registered)
+    sources.enter_group_handler(
+        registered.handler, registered.group, options_of(registered), registered.place
     )
 
 

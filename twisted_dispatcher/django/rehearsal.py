@@ -55,11 +55,11 @@ class Rehearsal:
         self._dispatcher: Any = self.service.dispatcher
         registry.enter(self)
 
-    def register_group_handler(self, *, handler: Callable[..., Any], **rest: Any) -> Any:
+    def enter_group_handler(self, handler: Callable[..., Any], *rest: Any) -> Any:
         """Register a handler; one that is an ``async def`` is waited for when it is called."""
         if inspect.iscoroutinefunction(handler):
             handler = self._waited_for(handler)
-        return self.service.sources.register_group_handler(handler=handler, **rest)
+        return self.service.sources.enter_group_handler(handler, *rest)
 
     def _waited_for(self, handler: Callable[..., Any]) -> Callable[..., Any]:
         """Give a plain function that runs an ``async def`` in the reactor's thread."""

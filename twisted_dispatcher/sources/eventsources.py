@@ -13,7 +13,7 @@ from twisted_dispatcher.durable.dispatcher import DurableDispatcher
 from twisted_dispatcher.errors import InvalidOptions, SourcesNeedStore
 from twisted_dispatcher.interfaces import Listener
 from twisted_dispatcher.options import HandlerOptions
-from twisted_dispatcher.registration.handlers import caller_place, check_callable
+from twisted_dispatcher.registration.handlers import Place, caller_place, check_callable
 from twisted_dispatcher.sources.groups import group_pattern
 from twisted_dispatcher.sources.naming import handler_name
 from twisted_dispatcher.sources.news import NewEvents
@@ -78,6 +78,16 @@ class EventSources:
         :raises InvalidSource: for a pattern that is no regular expression.
         :raises NotCallable, InvalidOptions, NameTaken: as `add_event_handler` does.
         """
+        return self.enter_group_handler(handler, group, options, caller_place(1))
+
+    def enter_group_handler(
+        self,
+        handler: Listener,
+        group: str | re.Pattern[str],
+        options: HandlerOptions | None,
+        place: Place,
+    ) -> int:
+        """Register a handler as from a place in somebody's code; see `register_group_handler`."""
         check_callable(handler)
         pattern = group_pattern(group)
         given = HandlerOptions() if options is None else options
@@ -90,7 +100,7 @@ class EventSources:
             self._phase(),
             attrs.evolve(given, name=name),
             {"group": pattern},
-            caller_place(1),
+            place,
         )
 
     def _phase(self) -> str:

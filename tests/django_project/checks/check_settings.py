@@ -218,7 +218,8 @@ class HandlersTests(SourcesMixin, SimpleTestCase):
         registry.leave(later)
         register_group_handler(handler=plain, group="d")
 
-        entered = [call.kwargs for call in sources.register_group_handler.mock_calls]
-        self.assertEqual([plain, waits], [each["handler"] for each in entered])
-        self.assertEqual(["^a", "b"], [each["group"].pattern for each in entered])
+        entered = [call.args for call in sources.enter_group_handler.mock_calls]
+        self.assertEqual([plain, waits], [handler for handler, *_ in entered])
+        self.assertEqual(["^a", "b"], [group.pattern for _, group, *_ in entered])
+        self.assertEqual([__file__, __file__], [place[0] for *_, place in entered])
         self.assertEqual(["c"], [call.args[0].group.pattern for call in later.mock_calls])
