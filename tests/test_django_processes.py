@@ -166,7 +166,7 @@ class Processes(_Project):
     def test_daemon(self) -> None:
         """The daemon handles what other processes record; SIGTERM lets its handlers end."""
         daemon = self.start("daemon", "daemon", "slow")
-        daemon.wait_for("Dispatching, with 1 handlers.")
+        daemon.wait_for("Dispatching. Handlers: 1.")
         self.assertEqual(self.run_to_end("daemon", "script", "Ann"), ["ends"])
         daemon.wait_for("begins Ann")
         daemon.send(signal.SIGTERM)

@@ -70,7 +70,7 @@ class Command(BaseCommand):
             problems += self._generate(options["batch"])
         if problems:
             raise CommandError(
-                f"{problems} problems have kept events from being recorded: see the log"
+                f"events that could not be recorded, or were not made: {problems}; see the log"
             )
 
     def _sweep(self, queryset: Any, conditions: dict[str, str], options: Any) -> int:

@@ -44,7 +44,7 @@ class Command(BaseCommand):
         if not self._verbosity:
             return
         handlers = dispatcher.describe()
-        self.stdout.write(f"Dispatching, with {len(handlers)} handlers.")
+        self.stdout.write(f"Dispatching. Handlers: {len(handlers)}.")
         if self._verbosity > 1:
             for each in handlers:
                 self.stdout.write(f"  {each.name} ({each.registered_at})")
