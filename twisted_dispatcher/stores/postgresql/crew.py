@@ -9,7 +9,6 @@ thread, and the news of it are told.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
@@ -19,6 +18,7 @@ from twisted.python.failure import Failure
 
 from twisted_dispatcher.stores.gathering import Answer, tell
 from twisted_dispatcher.stores.postgresql.connections import StoreConnection
+from twisted_dispatcher.stores.postgresql.hands import Hands
 from twisted_dispatcher.stores.postgresql.office import Desk, Office
 from twisted_dispatcher.stores.postgresql.post import Post
 from twisted_dispatcher.stores.postgresql.queues import SMALLEST_SHARE, Group, Queue
@@ -47,7 +47,7 @@ class Crew:
         """
         self._office = office
         self._idle = threads
-        self._executor = ThreadPoolExecutor(threads, "twisted_dispatcher")
+        self._hands = Hands(threads, "twisted_dispatcher")
         self._reactor = reactor
         self._closed_error = closed
         self._tell = tell
@@ -111,7 +111,7 @@ class Crew:
             self.reactor.callFromThread(self._answer_call, answer, result)
 
         self._busy += 1
-        self._executor.submit(call)
+        self._hands.submit(call)
         return answer
 
     def _answer_call(self, answer: Deferred[Any], result: Any) -> None:
@@ -158,7 +158,7 @@ class Crew:
         self._idle -= 1
         self._busy += 1
         group.queue.busy += 1
-        self._executor.submit(self._work, group)
+        self._hands.submit(self._work, group)
 
     def _work(self, group: Group) -> None:
         """Do a group, in a thread."""
@@ -225,4 +225,4 @@ class Crew:
     def dismiss(self) -> None:
         """Let the threads end, and the wires."""
         self.wires.close()
-        self._executor.shutdown(wait=False)
+        self._hands.shutdown()
