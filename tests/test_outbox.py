@@ -304,7 +304,7 @@ class PostgreSQLTests(PostgreSQL, OutboxTests, TestCase):
         self.assertEqual([], self.notified())
         self.connection.commit()
         self.sql.execute("SELECT 1")
-        self.assertEqual(["work"], self.notified())
+        self.assertEqual(["outbox work"], self.notified())
 
         self.record(an_event("a"))
         self.connection.commit()
@@ -312,6 +312,21 @@ class PostgreSQLTests(PostgreSQL, OutboxTests, TestCase):
         self.connection.rollback()
         self.sql.execute("SELECT 1")
         self.assertEqual([], self.notified())
+
+    async def test_heard(self) -> None:
+        """A store that listens is told of work by the commit itself."""
+        heard: list[str] = []
+        self.addCleanup(self.store.listen(heard.append))
+        while len(heard) < 3:  # which it calls back when it has begun to listen
+            await moment()
+        heard.clear()
+
+        self.record(an_event("a"))
+        self.connection.commit()
+
+        while not heard:
+            await moment()
+        self.assertEqual(["work"], heard)
 
     async def test_circles_over_calls(self) -> None:
         """Over several calls a circle is possible: one transaction is ended, the other goes on."""

@@ -22,8 +22,9 @@ BEGIN
         IF FOUND THEN
             INSERT INTO twisted_dispatcher_open (id, lane, due)
                 VALUES (event_id, new_lane, new_due);
-            -- A name is cut as that of the channel on which the stores listen.
-            PERFORM pg_notify(('twisted_dispatcher_' || current_schema())::NAME::TEXT, 'work');
+            -- A name is cut as that of the channel on which the stores listen. What they hear
+            -- begins with who tells it.
+            PERFORM pg_notify(('twisted_dispatcher_' || current_schema())::NAME::TEXT, 'outbox work');
             known := NULL;
             EXIT;
         END IF;
