@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -15,7 +16,7 @@ from twisted_dispatcher.blocking.calls import Call
 from twisted_dispatcher.blocking.ending import before_exit, forget
 from twisted_dispatcher.blocking.thread import reactor_thread
 from twisted_dispatcher.django.conf import Conf
-from twisted_dispatcher.django.ending import Patience
+from twisted_dispatcher.django.ending import MOST_AWAITED, Patience
 from twisted_dispatcher.django.services import new_service, settings_of
 from twisted_dispatcher.errors import StoreUnavailable
 from twisted_dispatcher.service import DispatcherService
@@ -50,7 +51,8 @@ class Resident:
         self._patience: Patience | None = None
         self._is_ready = self._has_ended = False
         self._pause = SHORTEST_PAUSE
-        self._recorded: list[int] = []
+        # So many are waited for in the end; that more were recorded, the store knows.
+        self._recorded: deque[int] = deque(maxlen=MOST_AWAITED)
         self._waiting: list[Deferred[DispatcherService]] = []
         self._trigger: Any = None
         self._thread = reactor_thread()
