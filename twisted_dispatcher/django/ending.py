@@ -20,6 +20,9 @@ PAUSE: Final = 0.05
 # first, those before them are mostly done when these are.
 MOST_AWAITED: Final = 1000
 
+# What is to be tried again within so many seconds is waited for.
+SOON: Final = 0.5
+
 _log = Logger()
 
 
@@ -28,8 +31,8 @@ class Patience(Service):
     Holds up the end of a process until the events that it has recorded are handled.
 
     So a short program may record something and end. It waits for the time to drain at most, and
-    not for what is to be tried again later; nor does a server that is to end go on with what
-    others have recorded.
+    not for what is to be tried again later than soon; nor does a server that is to end go on with
+    what others have recorded.
     """
 
     def __init__(self, service: DispatcherService) -> None:
@@ -66,12 +69,12 @@ class Patience(Service):
         return True
 
     async def _is_worth_waiting(self, event_id: int, now: float) -> bool:
-        """Tell whether something of an event is run, here or by others, or is due."""
+        """Tell whether something of an event is run, here or by others, or will be soon."""
         store: Any = self._service.store
         known = {each.name for each in self._service.dispatcher.describe()}
         deliveries = await store.deliveries_of(event_id)
         return not deliveries or any(
-            each.status == RUNNING or (each.due is not None and each.due <= now)
+            each.status == RUNNING or (each.due is not None and each.due <= now + SOON)
             for each in deliveries
             if each.handler in known
         )

@@ -206,15 +206,24 @@ class HereTests(TransactionTestCase):
             self.assertEqual({self.next(), self.next()}, {"Ann", "Bob"})
 
     def test_stops_when_handled(self) -> None:
-        """Stopping waits for what this process has recorded."""
-        with handlers((self.see, "joined")):
+        """Stopping waits for what this process has recorded, also for what is tried again soon."""
+        attempts: list[int] = []
+
+        def fail_once(event: Event) -> None:
+            attempts.append(1)
+            if len(attempts) == 1:
+                raise Refusal
+
+        retry = HandlerOptions(retry=RetryPolicy(initial=0.1, jitter=0))
+        with handlers((fail_once, "joined", retry)):
             Member.objects.create(name="Ann")
             running.stop()
 
+        self.assertEqual(len(attempts), 2)
         self.assertEqual(Delivery.objects.get().status, "done")
 
     def test_does_not_wait_for_later(self) -> None:
-        """Stopping does not wait for what is tried again, be it soon."""
+        """Stopping does not wait for what is tried again later, be it within the time to drain."""
 
         def fail(event: Event) -> None:
             raise Refusal
