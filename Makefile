@@ -6,8 +6,12 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 # Those whose tests are made for every store; on PostgreSQL only here, as they take some minutes.
 SERVER_TESTS = $$(grep -lE 'ON_SERVERS|on_stores' tests/test_*.py | sed 's|/|.|; s|\.py$$||')
-# All but those that kill processes: what runs in these is not measured.
-MEASURED_TESTS = $$(grep -LE 'tests\.killing' tests/test_*.py | sed 's|/|.|; s|\.py$$||')
+# Those in which processes are killed, or brought down at every point; and all others.
+KILLING_TESTS = $$(grep -lE 'tests\.killing' tests/test_*.py | sed 's|/|.|; s|\.py$$||')
+TESTS = $$(grep -LE 'tests\.killing' tests/test_*.py | sed 's|/|.|; s|\.py$$||')
+# Of these, those that do not run whole programs: what runs in processes of its own is not measured.
+PROGRAMS = killing|documents|benchmarks|projects|test_django|blocking\.children
+MEASURED_TESTS = $$(grep -LE 'tests\.($(PROGRAMS))' tests/test_*.py | sed 's|/|.|; s|\.py$$||')
 TRIAL := -m twisted.trial --temp-directory=build/trial
 WHAT ?= in_memory
 DEMO_LOG := build/demo/helpdesk.xes.gz
@@ -46,7 +50,12 @@ site: $(VENV)/.with-django ## Serve the example of a Django site, with its admin
 test: $(VENV)/.with-test ## Run the tests.
 	@echo "==> running the tests"
 	@mkdir -p build
-	@$(BIN)/python $(TRIAL) tests
+	@$(BIN)/python $(TRIAL) $(TESTS)
+
+test-killing: $(VENV)/.with-test ## Run the tests in which processes are killed at any moment.
+	@echo "==> running the tests in which processes are killed"
+	@mkdir -p build
+	@$(BIN)/python $(TRIAL) $(KILLING_TESTS)
 
 test-servers: $(VENV)/.with-test ## Run the tests of durable dispatch on PostgreSQL.
 	@echo "==> running the tests of durable dispatch on PostgreSQL"
@@ -70,7 +79,7 @@ layers: $(VENV)/.with-test ## Check that modules import only from the floors bel
 	@mkdir -p build
 	@$(BIN)/python $(TRIAL) tests.test_layers
 
-coverage: $(VENV)/.with-test ## Run the tests that kill nothing, and see that they reach the code.
+coverage: $(VENV)/.with-test ## Run the tests that need no programs, and see that they reach the code.
 	@echo "==> running the tests under coverage"
 	@mkdir -p build/coverage
 	@$(BIN)/coverage run $(TRIAL) $(MEASURED_TESTS)
