@@ -7,11 +7,12 @@ BIN := $(VENV)/bin
 # Those whose tests are made for every store; on PostgreSQL only here, as they take some minutes.
 SERVER_TESTS = $$(grep -lE 'ON_SERVERS|on_stores' tests/test_*.py | sed 's|/|.|; s|\.py$$||')
 # Those in which processes are killed, or brought down at every point; and all others.
-KILLING_TESTS = $$(grep -lE 'tests\.killing' tests/test_*.py | sed 's|/|.|; s|\.py$$||')
-TESTS = $$(grep -LE 'tests\.killing' tests/test_*.py | sed 's|/|.|; s|\.py$$||')
+KILLS := tests\.(killing|projects|blocking\.children)
+KILLING_TESTS = $$(grep -lE '$(KILLS)' tests/test_*.py | sed 's|/|.|; s|\.py$$||')
+TESTS = $$(grep -LE '$(KILLS)' tests/test_*.py | sed 's|/|.|; s|\.py$$||')
 # Of these, those that do not run whole programs: what runs in processes of its own is not measured.
-PROGRAMS = killing|documents|benchmarks|projects|test_django|blocking\.children
-MEASURED_TESTS = $$(grep -LE 'tests\.($(PROGRAMS))' tests/test_*.py | sed 's|/|.|; s|\.py$$||')
+PROGRAMS := $(KILLS)|tests\.(documents|benchmarks|test_django)
+MEASURED_TESTS = $$(grep -LE '$(PROGRAMS)' tests/test_*.py | sed 's|/|.|; s|\.py$$||')
 TRIAL := -m twisted.trial --temp-directory=build/trial
 WHAT ?= in_memory
 DEMO_LOG := build/demo/helpdesk.xes.gz
@@ -22,7 +23,7 @@ DEMO_STORE := sqlite:///build/demo/helpdesk.db
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
 
-.PHONY: help demo challenges site test test-servers lint format types layers coverage docs changelog wheel benchmark clean
+.PHONY: help demo challenges site test test-killing test-servers lint format types layers coverage docs changelog wheel benchmark clean
 
 help: ## List what can be made.
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | while IFS="$$(printf '\t')" read -r target what; \
