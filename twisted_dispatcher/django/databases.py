@@ -54,6 +54,21 @@ def kind_of(connection: Any) -> str:
     return vendor
 
 
+def takes_several(cursor: Any) -> bool:
+    """
+    Tell whether a cursor of Django's takes several statements at once, with parameters.
+
+    psycopg 3 does where it puts the values into the text itself, which Django has it do by default
+    and which its cursors can show (``mogrify``). It gives the result of the first statement then;
+    psycopg2 gives that of the last.
+    """
+    if cursor.db.vendor != "postgresql":
+        return False
+    from django.db.backends.postgresql.psycopg_any import is_psycopg3
+
+    return bool(is_psycopg3) and hasattr(cursor, "mogrify")
+
+
 def store_url(alias: str | None = None) -> str:
     """
     Give the URL by which `open_store` opens a database; it may hold a password, so log it nowhere.

@@ -22,7 +22,7 @@ import attrs
 from django.db import connections, transaction
 
 from twisted_dispatcher.django.conf import conf
-from twisted_dispatcher.django.databases import kind_of
+from twisted_dispatcher.django.databases import kind_of, takes_several
 from twisted_dispatcher.django.problems import tell
 from twisted_dispatcher.durable.codec import default_codec
 from twisted_dispatcher.durable.keys import KeyMaker
@@ -164,9 +164,9 @@ def record_drafts(drafts: Sequence[Draft], using: str | None = None) -> list[Rec
     connection = connections[alias]
     # Where commits are made by hand, a block of Django's would make one on SQLite.
     if connection.in_atomic_block or not connection.get_autocommit():
-        return _record(drafts, connection)
+        return record_on(connection, drafts)
     with transaction.atomic(using=alias):
-        return _record(drafts, connection)
+        return record_on(connection, drafts)
 
 
 @contextmanager
@@ -178,7 +178,11 @@ def writing(alias: str) -> Iterator[None]:
     refuses it otherwise to one that has read, where others have written since.
     """
     connection = connections[alias]
-    begins = not connection.in_atomic_block and connection.get_autocommit()
+    if connection.in_atomic_block:
+        with transaction.mark_for_rollback_on_error(using=alias):
+            yield
+        return
+    begins = connection.get_autocommit()
     with transaction.atomic(using=alias, savepoint=False):
         if begins and connection.vendor == "sqlite":
             with connection.wrap_database_errors:
@@ -197,15 +201,23 @@ def _record_later(drafts: Sequence[Draft], using: str) -> None:
     transaction.on_commit(record_after_commit, using=using, robust=True)
 
 
-def _record(drafts: Sequence[Draft], connection: Any) -> list[Recorded]:
+def record_on(
+    connection: Any, drafts: Sequence[Draft], and_commit: bool = False
+) -> list[Recorded]:
+    """
+    Record events in the transaction that is open on the connection to the events' database.
+
+    :param and_commit: where that is cheaper than to commit separately, it is committed as well.
+    """
     accept_on = outbox_on(kind_of(connection))
     with connection.cursor() as cursor:
-        entries = accept_on(cursor, [each.new for each in drafts], time.time())
+        new = [each.new for each in drafts]
+        entries = accept_on(cursor, new, time.time(), and_commit and takes_several(cursor))
     recorded = [_told(draft, entry) for draft, entry in zip(drafts, entries)]
-    new = [each for each in recorded if each.is_new]
-    if new:
+    new_ones = [each for each in recorded if each.is_new]
+    if new_ones:
         for follower in tuple(_followers):
-            follower(new, connection.alias)
+            follower(new_ones, connection.alias)
     return recorded
 
 

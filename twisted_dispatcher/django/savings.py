@@ -19,7 +19,8 @@ from django.db.models import Model
 from django.db.models.signals import post_save
 
 from twisted_dispatcher.django.conf import conf
-from twisted_dispatcher.django.outbox import Draft, drafted, record_drafts, writing
+from twisted_dispatcher.django.outbox import Draft, drafted, writing
+from twisted_dispatcher.django.pending import record_at_commit
 from twisted_dispatcher.django.problems import key_of, tell
 from twisted_dispatcher.django.registry import MODEL_SOURCES, Source
 from twisted_dispatcher.errors import InvalidSource, SourceBroke
@@ -81,9 +82,7 @@ def _saved(*, sender: type[Model], instance: Any, raw: bool, using: str, **rest:
         return
     sources = MODEL_SOURCES.get(sender, ())
     drafts = [draft for source in sources for draft in drafts_of(source, instance, using)]
-    for each in record_drafts(drafts, using):
-        if each.collision is not None:
-            tell(each.draft.source, each.draft.new.key, each.collision)
+    record_at_commit(drafts, using)
 
 
 def drafts_of(source: Source, instance: Any, using: str, report: Report = tell) -> list[Draft]:

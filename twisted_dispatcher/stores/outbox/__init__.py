@@ -9,8 +9,8 @@ These modules know no driver: they are given a cursor that takes ``%s`` for para
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 from twisted_dispatcher.records import NewEvent
 from twisted_dispatcher.stores.outbox.entries import Entry
@@ -19,17 +19,25 @@ from twisted_dispatcher.stores.outbox.sqlite import accept_on as accept_on_sqlit
 
 __all__ = ["AcceptOn", "Entry", "outbox_on"]
 
-AcceptOn = Callable[[Any, Sequence[NewEvent], float], "list[Entry]"]
+
+class AcceptOn(Protocol):
+    """What `outbox_on` gives."""
+
+    def __call__(
+        self, cursor: Any, events: Sequence[NewEvent], now: float, and_commit: bool = False
+    ) -> list[Entry]: ...
 
 
 def outbox_on(kind: str) -> AcceptOn:
     """
     Give the function that stores events in a kind of database: ``"sqlite"`` or ``"postgresql"``.
 
-    It is given a DB-API cursor, the events (their deliveries do not count) and the time; it must
-    be called within a transaction, and gives what became of each event, in order. Keys that are
-    known, also from earlier in the same call, are stored no second time. It raises what the driver
-    raises; the transaction must be rolled back then.
+    It is given a DB-API cursor, the events (their deliveries do not count), the time, and whether
+    to commit as well: on PostgreSQL by the same message, for which the driver must take several
+    statements at once and give the result of the first; SQLite sends none, and leaves that to the
+    caller. It must be called within a transaction, and gives what became of each event, in order.
+    Keys that are known, also from earlier in the same call, are stored no second time. It raises
+    what the driver raises; the transaction must be rolled back then.
 
     Two transactions that store the same keys wait for each other. Keys of one call are stored in
     an order that is the same for everybody, so that no circle comes from that; over several calls

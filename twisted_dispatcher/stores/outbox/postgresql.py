@@ -24,25 +24,35 @@ _MANY: Final = """
         AS record"""
 
 
-def accept_on(cursor: Any, events: Sequence[NewEvent], now: float) -> list[Entry]:
+_COMMIT: Final = "; COMMIT"
+
+
+def accept_on(
+    cursor: Any, events: Sequence[NewEvent], now: float, and_commit: bool = False
+) -> list[Entry]:
     """Store events; see `outbox_on`."""
     # Before ids are given out, so that those of a lane are in the order of acceptance.
     lanes = {event.lane for event in events if event.lane is not None}
     if lanes:
         cursor.execute(*lane_locks(lanes))
+    ending = _COMMIT if and_commit else ""
     if len(events) == 1:
-        return [_accept_one(cursor, events[0], now)]
+        return [_accept_one(cursor, events[0], now, ending)]
     firsts = firsts_of(events)
-    return in_order(events, _accept_all(cursor, firsts, now)) if firsts else []
+    return in_order(events, _accept_all(cursor, firsts, now, ending)) if firsts else []
 
 
-def _accept_one(cursor: Any, event: NewEvent, now: float) -> Entry:
-    cursor.execute(_ONE, (event.key, event.body, event.details, event.lane, event.due, now))
+def _accept_one(cursor: Any, event: NewEvent, now: float, ending: str) -> Entry:
+    cursor.execute(
+        _ONE + ending, (event.key, event.body, event.details, event.lane, event.due, now)
+    )
     ((event_id, known),) = cursor.fetchall()
     return _entry(event, event_id, known)
 
 
-def _accept_all(cursor: Any, events: dict[str, NewEvent], now: float) -> dict[str, Entry]:
+def _accept_all(
+    cursor: Any, events: dict[str, NewEvent], now: float, ending: str
+) -> dict[str, Entry]:
     rows = [
         {
             "place": place,
@@ -55,7 +65,7 @@ def _accept_all(cursor: Any, events: dict[str, NewEvent], now: float) -> dict[st
         for place, event in enumerate(events.values())
     ]
     rows.sort(key=_key_of)
-    cursor.execute(_MANY, (len(rows), json.dumps(rows), now))
+    cursor.execute(_MANY + ending, (len(rows), json.dumps(rows), now))
     return {
         key: _entry(events[key], event_id, known) for key, event_id, known in cursor.fetchall()
     }

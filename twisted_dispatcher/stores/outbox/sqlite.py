@@ -29,7 +29,9 @@ _FIND_ONE: Final = "SELECT id, details FROM twisted_dispatcher_event WHERE key =
 _FIND: Final = "SELECT key, id, details FROM twisted_dispatcher_event WHERE key IN ({keys})"
 
 
-def accept_on(cursor: Any, events: Sequence[NewEvent], now: float) -> list[Entry]:
+def accept_on(
+    cursor: Any, events: Sequence[NewEvent], now: float, and_commit: bool = False
+) -> list[Entry]:
     """Store events; see `outbox_on`."""
     if len(events) == 1:
         return [_accept_one(cursor, events[0], now)]
