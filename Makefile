@@ -4,15 +4,24 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+# Makes modules of the files that it reads.
+MODULES := sed 's|/|.|; s|\.py$$||'
 # Those whose tests are made for every store; on PostgreSQL only here, as they take some minutes.
-SERVER_TESTS = $$(grep -lE 'ON_SERVERS|on_stores' tests/test_*.py | sed 's|/|.|; s|\.py$$||')
+SERVER_TESTS = $$(grep -lE 'ON_SERVERS|on_stores' tests/test_*.py | $(MODULES))
 # Those in which processes are killed, or brought down at every point; and all others.
 KILLS := tests\.(killing|projects|blocking\.children)
-KILLING_TESTS = $$(grep -lE '$(KILLS)' tests/test_*.py | sed 's|/|.|; s|\.py$$||')
-TESTS = $$(grep -LE '$(KILLS)' tests/test_*.py | sed 's|/|.|; s|\.py$$||')
-# Of these, those that do not run whole programs: what runs in processes of its own is not measured.
-PROGRAMS := $(KILLS)|tests\.(documents|benchmarks|test_django)
-MEASURED_TESTS = $$(grep -LE '$(PROGRAMS)' tests/test_*.py | sed 's|/|.|; s|\.py$$||')
+KILLING_TESTS = $$(grep -lE '$(KILLS)' tests/test_*.py | $(MODULES))
+# All others, in three parts that take about as long.
+OF_DOCUMENTS := tests/test_documents
+OF_PROJECTS := tests/test_(benchmarks|django|examples)
+DOCUMENT_TESTS = $$(grep -LE '$(KILLS)' tests/test_*.py | grep -E '^$(OF_DOCUMENTS)' | $(MODULES))
+PROJECT_TESTS = $$(grep -LE '$(KILLS)' tests/test_*.py | grep -E '^$(OF_PROJECTS)' | $(MODULES))
+OTHER_TESTS = $$(grep -LE '$(KILLS)' tests/test_*.py \
+  | grep -vE '^($(OF_DOCUMENTS)|$(OF_PROJECTS))' | $(MODULES))
+# Of these, those that run whole programs: what runs in processes of its own is not measured.
+PROGRAMS := tests\.(documents|benchmarks|test_django)
+PROGRAM_TESTS = $$(grep -LE '$(KILLS)' tests/test_*.py | xargs grep -lE '$(PROGRAMS)' | $(MODULES))
+MEASURED_TESTS = $$(grep -LE '$(KILLS)|$(PROGRAMS)' tests/test_*.py | $(MODULES))
 TRIAL := -m twisted.trial --temp-directory=build/trial
 WHAT ?= in_memory
 DEMO_LOG := build/demo/helpdesk.xes.gz
@@ -23,11 +32,11 @@ DEMO_STORE := sqlite:///build/demo/helpdesk.db
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
 
-.PHONY: help demo challenges site test test-killing test-servers lint format types layers coverage docs changelog wheel benchmark clean
+.PHONY: help demo challenges site test test-programs test-killing test-servers lint format types layers coverage docs changelog wheel benchmark clean
 
 help: ## List what can be made.
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | while IFS="$$(printf '\t')" read -r target what; \
-	do printf '  make %-12s %s\n' "$$target" "$$what"; done
+	do printf '  make %-13s %s\n' "$$target" "$$what"; done
 
 demo: $(VENV)/.with-cli $(DEMO_LOG) ## Feed a made-up helpdesk's log to the example application.
 	@echo "==> feeding $(DEMO_LOG) to examples/helpdesk.py, durably: a second time nothing is new"
@@ -51,7 +60,13 @@ site: $(VENV)/.with-django ## Serve the example of a Django site, with its admin
 test: $(VENV)/.with-test ## Run the tests.
 	@echo "==> running the tests"
 	@mkdir -p build
-	@$(BIN)/python $(TRIAL) $(TESTS)
+	@$(BIN)/python -m tests.side_by_side build/trials documents $(DOCUMENT_TESTS) \
+	  -- projects $(PROJECT_TESTS) -- others $(OTHER_TESTS)
+
+test-programs: $(VENV)/.with-test ## Run those of the tests that `make coverage` leaves out.
+	@echo "==> running the tests that run whole programs"
+	@mkdir -p build
+	@$(BIN)/python $(TRIAL) $(PROGRAM_TESTS)
 
 test-killing: $(VENV)/.with-test ## Run the tests in which processes are killed at any moment.
 	@echo "==> running the tests in which processes are killed"
