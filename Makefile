@@ -8,17 +8,10 @@ BIN := $(VENV)/bin
 MODULES := sed 's|/|.|; s|\.py$$||'
 # Those whose tests are made for every store; on PostgreSQL only here, as they take some minutes.
 SERVER_TESTS = $$(grep -lE 'ON_SERVERS|on_stores' tests/test_*.py | $(MODULES))
-# Those in which processes are killed, or brought down at every point; and all others.
+# Those in which processes are killed, or brought down at every point.
 KILLS := tests\.(killing|projects|blocking\.children)
 KILLING_TESTS = $$(grep -lE '$(KILLS)' tests/test_*.py | $(MODULES))
-# All others, in three parts that take about as long.
-OF_DOCUMENTS := tests/test_documents
-OF_PROJECTS := tests/test_(benchmarks|django|examples)
-DOCUMENT_TESTS = $$(grep -LE '$(KILLS)' tests/test_*.py | grep -E '^$(OF_DOCUMENTS)' | $(MODULES))
-PROJECT_TESTS = $$(grep -LE '$(KILLS)' tests/test_*.py | grep -E '^$(OF_PROJECTS)' | $(MODULES))
-OTHER_TESTS = $$(grep -LE '$(KILLS)' tests/test_*.py \
-  | grep -vE '^($(OF_DOCUMENTS)|$(OF_PROJECTS))' | $(MODULES))
-# Of these, those that run whole programs: what runs in processes of its own is not measured.
+# Of the others, those that run whole programs: what runs in processes of its own is not measured.
 PROGRAMS := tests\.(documents|benchmarks|test_django)
 PROGRAM_TESTS = $$(grep -LE '$(KILLS)' tests/test_*.py | xargs grep -lE '$(PROGRAMS)' | $(MODULES))
 MEASURED_TESTS = $$(grep -LE '$(KILLS)|$(PROGRAMS)' tests/test_*.py | $(MODULES))
@@ -60,8 +53,7 @@ site: $(VENV)/.with-django ## Serve the example of a Django site, with its admin
 test: $(VENV)/.with-test ## Run the tests.
 	@echo "==> running the tests"
 	@mkdir -p build
-	@$(BIN)/python -m tests.side_by_side build/trials documents $(DOCUMENT_TESTS) \
-	  -- projects $(PROJECT_TESTS) -- others $(OTHER_TESTS)
+	@$(BIN)/python -m tests.side_by_side build/trials programs $(PROGRAM_TESTS) -- others $(MEASURED_TESTS)
 
 test-programs: $(VENV)/.with-test ## Run those of the tests that `make coverage` leaves out.
 	@echo "==> running the tests that run whole programs"
