@@ -64,10 +64,6 @@ class Trial:
         self._listener.join(LAST_WORDS)
         return status
 
-    def stop(self) -> None:
-        """End it, if it has not ended."""
-        self._process.terminate()
-
     def complaints(self) -> list[str]:
         """Give the lines from the first failure on; all of them, if it came to none."""
         rulers = (number for number, line in enumerate(self._said) if line.startswith(RULER))
@@ -80,9 +76,11 @@ def run(groups: Sequence[Sequence[str]], directory: Path, out: TextIO) -> int:
     trials = [Trial(name, modules, directory, out) for name, *modules in groups]
     try:
         failed = [each for each in trials if each.status()]
-    finally:
+    except KeyboardInterrupt:
+        # They have been interrupted as well, and have servers to stop.
         for each in trials:
-            each.stop()
+            each.status()
+        raise
     for each in failed:
         out.write(f"\n==> what has failed among {each.name}\n")
         out.writelines(each.complaints())
