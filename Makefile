@@ -131,9 +131,14 @@ $(VENV)/.made:
 	  echo "$(PYTHON) has no venv; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
 	@touch $@
 
+# Extras bring others along, which need not be installed once more.
+BROUGHT_BY_test := cli django
+BROUGHT_BY_types := test cli django
+BROUGHT_BY_docs := cli django
+
 # One stamp per extra: a target installs what it needs, and a second run installs nothing.
 $(VENV)/.with-%: pyproject.toml setup.py | $(VENV)/.made
 	@echo "==> installing twisted_dispatcher[$*] into $(VENV) (the first time takes a minute)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$*]'
 	@mkdir -p build
-	@touch $@
+	@touch $@ $(addprefix $(VENV)/.with-,$(BROUGHT_BY_$*))
