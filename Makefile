@@ -4,15 +4,17 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+# Makes modules of the files that it reads.
+MODULES := sed 's|/|.|; s|\.py$$||'
 # Those whose tests are made for every store; on PostgreSQL only here, as they take some minutes.
-SERVER_TESTS = $$(grep -lE 'ON_SERVERS|on_stores' tests/test_*.py | sed 's|/|.|; s|\.py$$||')
-# Those in which processes are killed, or brought down at every point; and all others.
+SERVER_TESTS = $$(grep -lE 'ON_SERVERS|on_stores' tests/test_*.py | $(MODULES))
+# Those in which processes are killed, or brought down at every point.
 KILLS := tests\.(killing|projects|blocking\.children)
-KILLING_TESTS = $$(grep -lE '$(KILLS)' tests/test_*.py | sed 's|/|.|; s|\.py$$||')
-TESTS = $$(grep -LE '$(KILLS)' tests/test_*.py | sed 's|/|.|; s|\.py$$||')
-# Of these, those that do not run whole programs: what runs in processes of its own is not measured.
-PROGRAMS := $(KILLS)|tests\.(documents|benchmarks|test_django)
-MEASURED_TESTS = $$(grep -LE '$(PROGRAMS)' tests/test_*.py | sed 's|/|.|; s|\.py$$||')
+KILLING_TESTS = $$(grep -lE '$(KILLS)' tests/test_*.py | $(MODULES))
+# Of the others, those that run whole programs: what runs in processes of its own is not measured.
+PROGRAMS := tests\.(documents|benchmarks|test_django)
+PROGRAM_TESTS = $$(grep -LE '$(KILLS)' tests/test_*.py | xargs grep -lE '$(PROGRAMS)' | $(MODULES))
+MEASURED_TESTS = $$(grep -LE '$(KILLS)|$(PROGRAMS)' tests/test_*.py | $(MODULES))
 TRIAL := -m twisted.trial --temp-directory=build/trial
 WHAT ?= in_memory
 DEMO_LOG := build/demo/helpdesk.xes.gz
@@ -23,11 +25,11 @@ DEMO_STORE := sqlite:///build/demo/helpdesk.db
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
 
-.PHONY: help demo challenges site test test-killing test-servers lint format types layers coverage docs changelog wheel benchmark clean
+.PHONY: help demo challenges site test test-programs test-killing test-servers lint format types layers coverage docs changelog wheel benchmark clean
 
 help: ## List what can be made.
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | while IFS="$$(printf '\t')" read -r target what; \
-	do printf '  make %-12s %s\n' "$$target" "$$what"; done
+	do printf '  make %-13s %s\n' "$$target" "$$what"; done
 
 demo: $(VENV)/.with-cli $(DEMO_LOG) ## Feed a made-up helpdesk's log to the example application.
 	@echo "==> feeding $(DEMO_LOG) to examples/helpdesk.py, durably: a second time nothing is new"
@@ -51,7 +53,12 @@ site: $(VENV)/.with-django ## Serve the example of a Django site, with its admin
 test: $(VENV)/.with-test ## Run the tests.
 	@echo "==> running the tests"
 	@mkdir -p build
-	@$(BIN)/python $(TRIAL) $(TESTS)
+	@$(BIN)/python -m tests.side_by_side build/trials programs $(PROGRAM_TESTS) -- others $(MEASURED_TESTS)
+
+test-programs: $(VENV)/.with-test ## Run those of the tests that `make coverage` leaves out.
+	@echo "==> running the tests that run whole programs"
+	@mkdir -p build
+	@$(BIN)/python $(TRIAL) $(PROGRAM_TESTS)
 
 test-killing: $(VENV)/.with-test ## Run the tests in which processes are killed at any moment.
 	@echo "==> running the tests in which processes are killed"
@@ -124,9 +131,14 @@ $(VENV)/.made:
 	  echo "$(PYTHON) has no venv; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
 	@touch $@
 
+# Extras bring others along, which need not be installed once more.
+BROUGHT_BY_test := cli django
+BROUGHT_BY_types := test cli django
+BROUGHT_BY_docs := cli django
+
 # One stamp per extra: a target installs what it needs, and a second run installs nothing.
 $(VENV)/.with-%: pyproject.toml setup.py | $(VENV)/.made
 	@echo "==> installing twisted_dispatcher[$*] into $(VENV) (the first time takes a minute)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$*]'
 	@mkdir -p build
-	@touch $@
+	@touch $@ $(addprefix $(VENV)/.with-,$(BROUGHT_BY_$*))

@@ -57,6 +57,14 @@ class ProjectTests(SynchronousTestCase):
         self.assertIn("cli", for_users)
         self.assertEqual(set(), for_users - self.extras_in("test"))
 
+    def test_extras_bring_others(self) -> None:
+        """What make does not install once more was brought along by the extra before it."""
+        brought = re.findall(r"^BROUGHT_BY_(\w+) := (.+)$", text_of("Makefile"), re.MULTILINE)
+
+        self.assertIn("test", dict(brought))
+        for extra, others in brought:
+            self.assertLessEqual({*others.split()}, self.extras_in(extra))
+
     def test_pythons(self) -> None:
         """Every Python that is promised is tested by tox, and no other."""
         promised = re.findall(r":: (3\.\d+)", " ".join(self.project["classifiers"]))
