@@ -18,12 +18,9 @@ from twisted_dispatcher.chains import ChainDispatcher as AsynchronousChainDispat
 from twisted_dispatcher.chains.configuration import configuration_of
 from twisted_dispatcher.django import running
 from twisted_dispatcher.django.conf import conf
-from twisted_dispatcher.django.threads import DjangoThreads
+from twisted_dispatcher.django.threads import chain_threads
 from twisted_dispatcher.django.transitions import callback_in_threads, in_threads
 from twisted_dispatcher.errors import ChainInTransaction
-
-# Not those of the handlers: one that waits for a chain must not keep its transitions from running.
-_threads = DjangoThreads()
 
 
 class ChainDispatcher:
@@ -60,12 +57,12 @@ class ChainDispatcher:
 
         :param chain: by default the one that was got last.
         """
-        callback = callback_in_threads(callback, _threads.call)
+        callback = callback_in_threads(callback, chain_threads().call)
         return self._of_reactor().execute_chain(chain, callback=callback, **keywords)
 
     def run_chain(self, chain: Any = None, *, callback: Any = None, **keywords: Any) -> Any:
         """Make transitions until none is valid; give a `ChainResult`."""
-        callback = callback_in_threads(callback, _threads.call)
+        callback = callback_in_threads(callback, chain_threads().call)
         return self._of_reactor().run_chain(chain, callback=callback, **keywords)
 
     def __getattr__(self, name: str) -> Any:
@@ -91,7 +88,7 @@ class ChainDispatcher:
             self._face = connection.make(
                 AsynchronousChainDispatcher,
                 self.chain_type,
-                in_threads(self._configs, _threads.call),
+                in_threads(self._configs, chain_threads().call),
                 self.requests_by,
                 dispatcher=connection.dispatcher,
             )
@@ -121,11 +118,11 @@ class ChainSchedule(Service):
         """
         self.chains = AsynchronousChainDispatcher(
             chain_type,
-            in_threads(chain_configs, _threads.call),
+            in_threads(chain_configs, chain_threads().call),
             requests_by,
             dispatcher=service.dispatcher,
         )
-        self._callback = callback_in_threads(callback, _threads.call)
+        self._callback = callback_in_threads(callback, chain_threads().call)
         self._arguments = callback_args
         self.setServiceParent(service)  # type: ignore[no-untyped-call]
 

@@ -14,6 +14,7 @@ from twisted_dispatcher.django import running
 from twisted_dispatcher.django.conf import conf
 from twisted_dispatcher.django.ending import until_idle
 from twisted_dispatcher.django.services import new_service, settings_of
+from twisted_dispatcher.django.threads import let_go
 from twisted_dispatcher.service import DispatcherService
 
 
@@ -52,12 +53,17 @@ def run(ready: Callable[[Any], object], *, ends_when_idle: bool = False) -> None
     globalLogBeginner.beginLoggingTo([STDLibLogObserver("twisted")], redirectStandardIO=False)
     service = new_service(settings_of(given, True), given.setup, reactor)
     running.serve(Daemon(service, given.timeout))
-    reactor.addSystemEventTrigger("before", "shutdown", service.stopService)
+    reactor.addSystemEventTrigger("before", "shutdown", _stop, service)
     beginning = Beginning(service, ready, ends_when_idle)
     reactor.callWhenRunning(beginning.begin)
     reactor.run()
     if beginning.failure is not None:
         beginning.failure.raiseException()
+
+
+def _stop(service: DispatcherService) -> Deferred[None]:
+    """Stop a service, then close the connections of its threads."""
+    return service.stopService().addCallback(lambda _: Deferred.fromCoroutine(let_go()))
 
 
 class Beginning:

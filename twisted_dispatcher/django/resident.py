@@ -18,6 +18,7 @@ from twisted_dispatcher.blocking.thread import reactor_thread
 from twisted_dispatcher.django.conf import Conf
 from twisted_dispatcher.django.ending import MOST_AWAITED, Patience
 from twisted_dispatcher.django.services import new_service, settings_of
+from twisted_dispatcher.django.threads import let_go
 from twisted_dispatcher.errors import StoreUnavailable
 from twisted_dispatcher.service import DispatcherService
 
@@ -158,6 +159,7 @@ class Resident:
         self._has_ended = True
         if self._service is not None:
             await self._service.stopService()
+        await let_go()
 
     def _now(self) -> float:
         return float(self._thread.reactor.seconds())

@@ -7,7 +7,7 @@ from queue import Empty, SimpleQueue
 from threading import get_ident
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import connection, connections, transaction
 from django.test import TransactionTestCase, override_settings
 
 from tests.django_project.club.models import Member
@@ -80,6 +80,19 @@ class HereTests(TransactionTestCase):
         self.assertEqual(name, "Ann")
         self.assertNotEqual(ident, get_ident())
         self.assertEqual(Delivery.objects.get().status, "done")
+
+    def test_stop_lets_go(self) -> None:
+        """When it has stopped, the threads of the handlers hold no connection."""
+        used: list[Any] = []
+
+        def ask(event: Event) -> None:
+            used.append((event["member"], connections["default"]))
+
+        with handlers((ask, "joined")):
+            Member.objects.create(name="Ann")
+            self.settle()
+
+        self.assertEqual([own.connection for _, own in used], [None])
 
     def test_after_commit(self) -> None:
         """Nothing starts before the commit, and nothing of what is rolled back is handled."""

@@ -1,4 +1,4 @@
-"""Storing events, each but once by its key, and planning those that came without deliveries."""
+"""Storing events, each but once by its key."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from typing import Any
 
 import psycopg
 
-from twisted_dispatcher.records import Acceptance, Accepted, NewDelivery, NewEvent, Worker
-from twisted_dispatcher.stores.postgresql.advancing import Standing, advance
+from twisted_dispatcher.records import Acceptance, Accepted, NewEvent, Worker
 from twisted_dispatcher.stores.postgresql.births import INSERT_BORN, Births, taken_among
 from twisted_dispatcher.stores.postgresql.ledger import Ledger
 from twisted_dispatcher.stores.postgresql.tables import (
@@ -57,13 +56,6 @@ _STORE = f"""
     SELECT base.event, base.delivery, ARRAY(SELECT id FROM stored), ARRAY(SELECT id FROM held)
     FROM base"""
 _IDS_OF = f"SELECT key, id FROM {EVENT} WHERE key = ANY(%s)"
-
-_LOCK_UNPLANNED = f"""
-    SELECT 1 FROM {OPEN} WHERE id = %s::bigint AND first_delivery IS NULL FOR UPDATE"""
-_EVENT = f"SELECT key, body, details, lane, due FROM {EVENT} WHERE id = %s"
-_IS_BLOCKED = f"SELECT 1 FROM {OPEN} WHERE lane = %s AND id < %s LIMIT 1"
-_RESERVE = f"SELECT {RESERVE}('{DELIVERY_ID}', %s)"
-_PLANNED = "SET first_delivery = %s::bigint, last_delivery = %s::bigint WHERE id = %s"
 
 
 def accept_all(ledger: Ledger, requests: Sequence[AcceptAllRequest]) -> list[list[Accepted]]:
@@ -179,32 +171,3 @@ def _known(ledger: Ledger, missing: dict[int, str]) -> dict[int, int]:
         # It was there, and has been forgotten this moment: the next attempt will store it.
         raise psycopg.errors.SerializationFailure("a key was forgotten meanwhile")
     return {place: ids[key] for place, key in missing.items()}
-
-
-def plan(
-    ledger: Ledger,
-    event_id: int,
-    deliveries: Sequence[NewDelivery],
-    worker: Worker,
-    now: float,
-) -> Accepted | None:
-    """Store the deliveries of an event that has none; see `IStore.plan`."""
-    if not ledger.read(_LOCK_UNPLANNED, (event_id,)):
-        return None
-    ((key, body, details, lane, due),) = ledger.read(_EVENT, (event_id,))
-    if lane is not None:
-        ledger.lock_lanes((lane,))
-    event = NewEvent(key, body, details, lane, due, tuple(deliveries))
-    acceptance = Acceptance(event_id, key, True)
-    first = ledger.read(_RESERVE, (len(deliveries),))[0][0]
-    last = first + len(deliveries) - 1
-    ledger.write("plan event", f"UPDATE {EVENT} {_PLANNED}", (first, last, event_id))
-    ledger.write("plan open", f"UPDATE {OPEN} {_PLANNED}", (first, last, event_id))
-    if not deliveries:
-        standing = Standing(lane, first, last, worker)
-        return Accepted(acceptance, advance(ledger, {event_id: standing}, now)[event_id].opened)
-    is_free = lane is None or not ledger.read(_IS_BLOCKED, (lane, event_id))
-    births = Births(ledger.news, now)
-    births.bear(event_id, due, deliveries, first, worker, is_free)
-    births.write(ledger)
-    return Accepted(acceptance, births.claims(event_id, event))

@@ -27,7 +27,7 @@ from twisted_dispatcher.records import (
     Worker,
 )
 from twisted_dispatcher.stores.postgresql import chains, claiming, mending, reading, retention
-from twisted_dispatcher.stores.postgresql.accepting import accept_all, accept_each, plan
+from twisted_dispatcher.stores.postgresql.accepting import accept_all, accept_each
 from twisted_dispatcher.stores.postgresql.accepting_one import AcceptMessage
 from twisted_dispatcher.stores.postgresql.complaints import complain
 from twisted_dispatcher.stores.postgresql.connections import (
@@ -43,6 +43,7 @@ from twisted_dispatcher.stores.postgresql.ledger import Ledger
 from twisted_dispatcher.stores.postgresql.listening import Listeners, channel_of
 from twisted_dispatcher.stores.postgresql.office import THREADS, Desk, Office
 from twisted_dispatcher.stores.postgresql.opening import prepare_tables
+from twisted_dispatcher.stores.postgresql.planning import plan_each
 from twisted_dispatcher.stores.postgresql.settling import settle_all, settle_each
 from twisted_dispatcher.stores.postgresql.settling_one import SettleMessage
 from twisted_dispatcher.stores.postgresql.single import reads, writing
@@ -90,7 +91,7 @@ _ACCEPT: Final = Desk(accept_all, at_once=2)
 # The events of a lane are accepted in the order in which they were given.
 _ACCEPT_IN_ORDER: Final = Desk(accept_all)
 _SETTLE: Final = Desk(settle_all, at_once=2)
-_PLAN: Final = writing(plan)
+_PLAN: Final = Desk(plan_each)
 _CLAIM: Final = writing(claiming.claim, marked=False)
 # A handler's work can take its time: it leaves a thread to the others.
 _TRANSACT: Final = writing(transact, at_once=THREADS - 1, once=True, largest=1)

@@ -79,6 +79,41 @@ class PlanningContract(Scene):
         self.assertIs(None, await self.store.plan(event_id, planned("b"), WORKER, NOW))
         self.assertEqual({"a": RUNNING}, await self.statuses("k"))
 
+    async def test_plan_together(self) -> None:
+        """What is planned in the same turn is planned as it would be each by itself."""
+        first, second, nobody, later = [
+            (await self.accept_one(unplanned_event(*each), PRODUCER)).acceptance.event_id
+            for each in (("1", "lane"), ("2", "lane"), ("nobody",), ("later", None, NOW + 1))
+        ]
+        asked = [
+            self.store.plan(event_id, planned(*ranks), worker, NOW)
+            for event_id, ranks, worker in (
+                (later, ("a",), WORKER),
+                (second, ("a b", "c"), WORKER),
+                (12345, ("a",), WORKER),
+                (nobody, (), OTHER),
+                (first, ("a", "b"), OTHER),
+                (first, ("c",), WORKER),
+            )
+        ]
+        plans = [await each for each in asked]
+
+        found = [None if each is None else (each.acceptance.key, each.claims) for each in plans]
+        claims = found[4][1] if found[4] else ()
+        self.assertEqual(
+            [("later", ()), ("2", ()), None, ("nobody", ()), ("1", claims), None], found
+        )
+        self.assertEqual(["a"], handlers(claims))
+        self.assertEqual({"a": RUNNING, "b": PENDING}, await self.statuses("1"))
+        self.assertEqual({"a": PENDING, "b": PENDING, "c": PENDING}, await self.statuses("2"))
+        self.assertEqual({"a": PENDING}, await self.statuses("later"))
+        self.assertTrue(await self.is_settled(nobody))
+        self.assertEqual([], await self.claim(WORKER))
+        opened = (await self.settle(claims[0], worker=OTHER)).opened
+        self.assertEqual([("1", "b")], [(each.key, each.handler) for each in opened])
+        opened = (await self.settle(opened[0], worker=OTHER)).opened
+        self.assertEqual([("2", "a"), ("2", "b")], [(each.key, each.handler) for each in opened])
+
     async def test_plan_unknown(self) -> None:
         """There is nothing to plan of an event that is not there."""
         self.assertIs(None, await self.store.plan(12345, planned("a"), WORKER, NOW))
