@@ -26,6 +26,8 @@ from twisted_dispatcher.django.tidying import close_all, close_old, doubt, mend
 
 # For so many seconds a thread that has nothing to do keeps its connections.
 LINGER: Final = 1.0
+# While others are at work, what is not urgent is told of together that is done in so many seconds.
+GATHER: Final = 0.005
 # Those that it has kept for so many seconds are looked at before they are used again.
 FRESH: Final = 0.1
 # So many seconds it may take at most to close them in the end.
@@ -34,8 +36,8 @@ CLOSING: Final = 5.0
 _log = Logger()
 
 Work = Callable[[], Any]
-# What is to be done, and what fires with its outcome.
-_Call = tuple[Work, "Deferred[Any]"]
+# What is to be done, what fires with its outcome, and whether that is wanted at once.
+_Call = tuple[Work, "Deferred[Any]", bool]
 
 
 class Crew:
@@ -56,13 +58,19 @@ class Crew:
         # Who has lingered the longest comes first.
         self._idle: list[Hand] = []
         self._lingers = True
+        self._done: list[tuple[Deferred[Any], Any]] = []
 
     # In the reactor's thread
 
-    def call(self, work: Work) -> Deferred[Any]:
-        """Have something done; one that is cancelled before its turn is not."""
+    def call(self, work: Work, is_urgent: bool) -> Deferred[Any]:
+        """
+        Have something done; what is cancelled before its turn is not.
+
+        :param is_urgent: whether somebody goes on with the outcome. Else it may be told of in a
+            moment, with others: that costs less.
+        """
         answer: Deferred[Any] = Deferred()
-        call = (work, answer)
+        call = (work, answer, is_urgent)
         with self._lock:
             self._lingers = True
             hand = self._idle.pop() if self._idle else None
@@ -104,16 +112,19 @@ class Crew:
             closed.addTimeout(CLOSING, self._clock, _not_closed)
             await closed
 
-    def _told(self, answer: Deferred[Any], value: Any) -> None:
-        """Fire with a value or a failure; when nobody waits any more, log a failure."""
+    def _tell_soon(self) -> None:
+        """Tell in a moment what is done, unless it was told meanwhile."""
+        if self._done:
+            self._reactor.callLater(GATHER, self._tell)
+
+    def _tell(self) -> None:
+        """Tell everybody what came of what is done."""
         if self._timer is None and self._idle:
             self._timer = self._clock.callLater(LINGER, self._look)
-        if not answer.called:
-            answer.callback(value)
-        elif isinstance(value, Failure):
-            _log.failure(
-                "A handler failed in its thread after nobody waited for it any more", value
-            )
+        with self._lock:
+            done, self._done = self._done, []
+        for answer, value in done:
+            _answer(answer, value)
 
     def _look(self) -> None:
         """Have those close their connections that have lingered long enough."""
@@ -147,7 +158,7 @@ class Crew:
         """Do something, and what waits then; then linger."""
         lingers = True
         while call is not None:
-            work, answer = call
+            work, answer, is_urgent = call
             value = None if answer.called else _outcome(work, in_doubt)
             in_doubt = False
             with self._lock:
@@ -156,7 +167,13 @@ class Crew:
                 if lingers:
                     hand.idle_since, hand.stays = self._clock.seconds(), False
                     self._idle.append(hand)
-            self._reactor.callFromThread(self._told, answer, value)
+                self._done.append((answer, value))
+                is_last = call is None and len(self._idle) + (not lingers) == self._count
+                is_first = len(self._done) == 1
+            if is_last or is_urgent:
+                self._reactor.callFromThread(self._tell)
+            elif is_first:
+                self._reactor.callFromThread(self._tell_soon)
         return lingers or self._part(hand, close_all)
 
     def _part(
@@ -198,6 +215,14 @@ def _outcome(work: Work, in_doubt: bool) -> Any:
             mend()
     except BaseException:
         return Failure()
+
+
+def _answer(answer: Deferred[Any], value: Any) -> None:
+    """Fire with a value or a failure; when nobody waits any more, log a failure."""
+    if not answer.called:
+        answer.callback(value)
+    elif isinstance(value, Failure):
+        _log.failure("A handler failed in its thread after nobody waited for it any more", value)
 
 
 def _not_closed(result: object, seconds: float) -> None:

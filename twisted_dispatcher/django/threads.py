@@ -52,7 +52,7 @@ class DjangoThreads:
         self._crew: Crew | None = None
 
     def run(self, handler: Listener, event: Any) -> Deferred[Any]:
-        return self.call(_handle, handler, event)
+        return self._call(partial(_handle, handler, event), is_urgent=False)
 
     def call(
         self, function: Callable[..., Any], *arguments: Any, **keywords: Any
@@ -62,10 +62,12 @@ class DjangoThreads:
 
         :return: a Deferred that fires with what the function gives, or fails with what it raises.
         """
+        return self._call(partial(function, *arguments, **keywords), is_urgent=True)
+
+    def _call(self, work: Callable[[], Any], is_urgent: bool) -> Deferred[Any]:
         if self._crew is None:
             self._crew = self._new_crew()
-        work = partial(contextvars.copy_context().run, function, *arguments, **keywords)
-        return self._crew.call(work)
+        return self._crew.call(partial(contextvars.copy_context().run, work), is_urgent)
 
     def _new_crew(self) -> Crew:
         reactor = self._reactor

@@ -125,8 +125,8 @@ class Backstage:
         self._worker.run(claims)
 
     def wake(self) -> None:
-        """Look at once for what others have stored."""
-        self._worker.look()
+        """Look for what others have just stored; see `DeliveryWorker.look_soon`."""
+        self._worker.look_soon()
 
     async def is_idle(self, until: float) -> bool:
         """Tell whether nothing runs here, and nothing that can is due before a time."""

@@ -32,6 +32,8 @@ from twisted_dispatcher.records import Orphan, Worker
 MOST_RUNNING = 1000
 # At least so often, in seconds, it looks for what it was not told of.
 SLOWEST_POLL = 1.0
+# News of others that come within so many seconds after a look are looked into together.
+GATHER = 0.01
 # What is due but cannot be had is looked for after this time, and then less and less often.
 SHORTEST_POLL = 0.01
 
@@ -97,6 +99,8 @@ class DeliveryWorker:
         self._orphans = Orphans(store, worker_id, bury_after, stops)
         self.chores: list[Chore] = [retention.keep_to_it]
         self._looking = self._look_again = self._full = self._stopped = self._alive = False
+        self._has_news = False
+        self._looked = 0.0
         self._pause = SHORTEST_POLL
         self._due: IDelayedCall | None = None
         self._beat: IDelayedCall | None = None
@@ -184,9 +188,25 @@ class DeliveryWorker:
 
     def _told(self, news: str) -> None:
         if news == "work":
-            self.look()
+            self.look_soon()
         elif news == "settled":
             self._journeys.ask_soon()
+
+    def look_soon(self) -> None:
+        """
+        Look for what others have just stored: now, or in a moment where one look has just ended.
+
+        So a single event is run at once, and where many are stored one after another each look
+        finds some of them, which costs little more than to find one.
+        """
+        if self._looking:
+            self._has_news = True
+            return
+        now = self._clock().seconds()
+        if now - self._looked >= GATHER:
+            self.look()
+        else:
+            self._look_at(self._looked + GATHER)
 
     def look(self) -> None:
         """Look for something to do, now and until there is nothing left."""
@@ -208,7 +228,7 @@ class DeliveryWorker:
     async def _look(self) -> None:
         more = True
         while more and self._runner.accepting:
-            self._look_again = False
+            self._look_again = self._has_news = False
             truce = self._runner.truce()
             if truce:
                 self._looking = False
@@ -225,8 +245,12 @@ class DeliveryWorker:
                 self._pause = SHORTEST_POLL
             unplanned = await self._on_unplanned()
             more = len(claims) == room or unplanned or self._look_again
-        await self._look_when_due()
+        if self._full or not self._has_news:
+            await self._look_when_due()
         self._looking = False
+        self._looked = self._clock().seconds()
+        if self._has_news and not self._full:
+            self._look_later(GATHER)
 
     async def _look_when_due(self) -> None:
         now = self._clock().seconds()

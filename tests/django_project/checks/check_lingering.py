@@ -16,7 +16,9 @@ from twisted.internet.task import Clock
 
 from tests.django_project.checks.check_threads import LIMIT, in_reactor
 from tests.django_project.club.models import Member
-from twisted_dispatcher.django.crew import LINGER
+from twisted_dispatcher import Event
+from twisted_dispatcher.blocking.thread import reactor_thread
+from twisted_dispatcher.django.crew import GATHER, LINGER
 from twisted_dispatcher.django.threads import DjangoThreads
 
 # A thread, and Django's connection in it.
@@ -244,6 +246,80 @@ class LingeringTests(Lingering):
     def test_let_go_of_nothing(self) -> None:
         """Threads that were never needed have nothing to let go of."""
         self.assertIsNone(in_reactor(DjangoThreads().let_go))
+
+
+class Timers:
+    """The reactor, but that time passes when it is told to."""
+
+    def __init__(self) -> None:
+        self.clock = Clock()
+        self.asked: Deferred[None] = Deferred()
+        self.callFromThread = reactor_thread().reactor.callFromThread
+
+    def callLater(self, *arguments: Any) -> Any:  # noqa: N802
+        """Take note that it was asked for."""
+        call = self.clock.callLater(*arguments)
+        self.asked.callback(None)
+        return call
+
+
+class TellingTests(TransactionTestCase):
+    """When it is told what handlers came to, while others are at work."""
+
+    def setUp(self) -> None:
+        """Have threads, one of which is at work."""
+        self.timers = Timers()
+        self.threads = DjangoThreads(self.timers, most=2, clock=Clock())
+        self.may_end = Flag()
+        self.addCleanup(in_reactor, self.threads.let_go)
+        self.addCleanup(self.may_end.set)
+
+    def hold(self) -> Deferred[Any]:
+        """Have a handler at work."""
+        return self.threads.run(lambda event: self.may_end.wait(LIMIT), Event("g", "holds"))
+
+    def run_quick(self) -> Deferred[Any]:
+        """Have another handler called, which has nothing to do."""
+        return self.threads.run(lambda event: "done", Event("g", "quick"))
+
+    def test_in_a_moment(self) -> None:
+        """A handler that is done is told of in a moment."""
+
+        async def scene() -> list[bool]:
+            holding, quick = self.hold(), self.run_quick()
+            await self.timers.asked
+            called = [quick.called]
+            self.timers.clock.advance(GATHER)
+            called.append(quick.called)
+            self.may_end.set()
+            await holding
+            return called
+
+        self.assertEqual(in_reactor(scene), [False, True])
+
+    def test_last(self) -> None:
+        """The last one that is at work has all told of at once."""
+
+        async def scene() -> Any:
+            holding, quick = self.hold(), self.run_quick()
+            await self.timers.asked
+            self.may_end.set()
+            await holding
+            return await quick
+
+        self.assertEqual(in_reactor(scene), "done")
+
+    def test_urgent(self) -> None:
+        """What an ``async def`` waits for is told of at once."""
+
+        async def scene() -> Any:
+            holding = self.hold()
+            found = await self.threads.call(str, "asked")
+            self.may_end.set()
+            await holding
+            return found
+
+        self.assertEqual(in_reactor(scene), "asked")
 
 
 class AgeTests(Lingering):
