@@ -12,7 +12,7 @@ SERVER_TESTS = $$(grep -lE 'ON_SERVERS|on_stores' tests/test_*.py | $(MODULES))
 KILLS := tests\.(killing|projects|blocking\.children)
 KILLING_TESTS = $$(grep -lE '$(KILLS)' tests/test_*.py | $(MODULES))
 # Of the others, those that run whole programs: what runs in processes of its own is not measured.
-PROGRAMS := tests\.(documents|benchmarks|test_django)
+PROGRAMS := tests\.(documents|benchmarks|test_django)|examples\.challenges
 PROGRAM_TESTS = $$(grep -LE '$(KILLS)' tests/test_*.py | xargs grep -lE '$(PROGRAMS)' | $(MODULES))
 MEASURED_TESTS = $$(grep -LE '$(KILLS)|$(PROGRAMS)' tests/test_*.py | $(MODULES))
 TRIAL := -m twisted.trial --temp-directory=build/trial
