@@ -16,7 +16,7 @@ from tests.benchmarks.django.scenarios import PEER_SWEEP, Scale, kinds
 from tests.benchmarks.on_stores.children import ChildFailed, answer_of
 from tests.benchmarks.on_stores.scenarios import run
 
-TINY = Scale(rounds=1, saves=4, events=4, waits=2, rows=40)
+TINY = Scale(slices=1, saves=4, rounds=1, events=4, waits=2, rows=40)
 
 
 class DjangoTests(OnSQLite):

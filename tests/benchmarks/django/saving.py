@@ -1,4 +1,4 @@
-"""The program C{saving URL RUN WAY ROUNDS SAVES}: what save() costs with a source and without.
+"""The program C{saving URL RUN WAY SLICES SAVES}: what save() costs with a source and without.
 
 All take turns: a model without sources, one whose source says nothing, one whose source gives an
 event, and django-spark's way; with new objects, and with objects whose event is known.  WAY says
@@ -35,7 +35,7 @@ from tests.benchmarks.on_stores.turns import Slice, rates_in_turn
 Transaction = Callable[[], AbstractContextManager[object]]
 
 
-def main(url: str, run: str, way: str, rounds: int, saves: int) -> None:
+def main(url: str, run: str, way: str, slices: int, saves: int) -> None:
     """Measures, and prints."""
     get_ready(url, run)
     from django.db import transaction
@@ -46,7 +46,7 @@ def main(url: str, run: str, way: str, rounds: int, saves: int) -> None:
         HUNDRED: (transaction.atomic, 100),
     }
     begin, at_once = ways[way]
-    slices = []
+    pieces = []
     for who, model in contenders().items():
         known = [model(customer="Ada") for _ in range(saves)]
         save_all(known, transaction.atomic, 100)
@@ -55,10 +55,10 @@ def main(url: str, run: str, way: str, rounds: int, saves: int) -> None:
             (KNOWN, partial(changed, known)),
         ):
             work = partial(saved, some, begin, at_once)
-            slices.append(Slice(f"{who}, {what}", saves, work))
-    rates = Deferred.fromCoroutine(rates_in_turn(slices, rounds))
+            pieces.append(Slice(f"{who}, {what}", saves, work))
+    rates = Deferred.fromCoroutine(rates_in_turn(pieces, slices))
     print(json.dumps(rates.result))
-    check((rounds + 2) * saves)
+    check((slices + 2) * saves)
 
 
 def contenders() -> dict[str, Any]:
@@ -105,5 +105,5 @@ def check(expected: int) -> None:
 
 
 if __name__ == "__main__":
-    _, url, run, way, rounds, saves = sys.argv
-    main(url, run, way, int(rounds), int(saves))
+    _, url, run, way, slices, saves = sys.argv
+    main(url, run, way, int(slices), int(saves))

@@ -32,12 +32,13 @@ class Scale:
     """
     Says how much is measured.
 
-    C{saves} in a slice, as many slices as C{rounds}; C{events} until they are handled, C{waits}
-    where each is waited for alone; sweeps of C{rows} rows.
+    C{saves} in a slice, and so many C{slices} of each contender; programs in C{rounds}, in which
+    C{events} are handled, or C{waits} where each is waited for alone; sweeps of C{rows} rows.
     """
 
-    rounds: int
+    slices: int
     saves: int
+    rounds: int
     events: int
     waits: int
     rows: int
@@ -68,7 +69,7 @@ def kinds(scale: Scale) -> list[Kind[Scale]]:
 
 async def saving(run: str, way: str, place: Place, scale: Scale, progress: Progress) -> Rates:
     """Measures save() in a program of its own, in which all take turns."""
-    sizes = (scale.rounds, scale.saves)
+    sizes = (scale.slices, scale.saves)
     rates: Rates = await answer_of("django.saving", place.new_url(), run, way, *sizes)
     progress(1.0)
     return rates
