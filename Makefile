@@ -15,6 +15,10 @@ KILLING_TESTS = $$(grep -lE '$(KILLS)' tests/test_*.py | $(MODULES))
 PROGRAMS := tests\.(documents|benchmarks|test_django)|examples\.challenges
 PROGRAM_TESTS = $$(grep -LE '$(KILLS)' tests/test_*.py | xargs grep -lE '$(PROGRAMS)' | $(MODULES))
 MEASURED_TESTS = $$(grep -LE '$(KILLS)|$(PROGRAMS)' tests/test_*.py | $(MODULES))
+# Of these, those that wait for the disks of stores, mostly; and the rest.
+STORES := postgresql|ON_SERVERS|on_stores
+STORE_TESTS = $$(grep -LE '$(KILLS)|$(PROGRAMS)' tests/test_*.py | xargs grep -lE '$(STORES)' | $(MODULES))
+OTHER_TESTS = $$(grep -LE '$(KILLS)|$(PROGRAMS)|$(STORES)' tests/test_*.py | $(MODULES))
 TRIAL := -m twisted.trial --temp-directory=build/trial
 WHAT ?= in_memory
 DEMO_LOG := build/demo/helpdesk.xes.gz
@@ -53,7 +57,8 @@ site: $(VENV)/.with-django ## Serve the example of a Django site, with its admin
 test: $(VENV)/.with-test ## Run the tests.
 	@echo "==> running the tests"
 	@mkdir -p build
-	@$(BIN)/python -m tests.side_by_side build/trials programs $(PROGRAM_TESTS) -- others $(MEASURED_TESTS)
+	@$(BIN)/python -m tests.side_by_side build/trials \
+	  programs $(PROGRAM_TESTS) -- stores $(STORE_TESTS) -- others $(OTHER_TESTS)
 
 test-programs: $(VENV)/.with-test ## Run those of the tests that `make coverage` leaves out.
 	@echo "==> running the tests that run whole programs"
