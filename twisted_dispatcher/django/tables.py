@@ -14,12 +14,15 @@ from typing import Any, Final
 from django.db import router
 from django.db.migrations.operations.base import Operation
 
-from twisted_dispatcher.stores.migrations import Migration, migrations_in, statements_of
+from twisted_dispatcher.stores.migrations import (
+    POSTGRESQL_LOCK,
+    Migration,
+    migrations_in,
+    statements_of,
+)
 
 _META: Final = "twisted_dispatcher_meta"
 _STORES: Final = "twisted_dispatcher.stores"
-# The store takes the same lock.
-_LOCK: Final = "SELECT pg_advisory_xact_lock(hashtextextended('twisted_dispatcher migrations', 0))"
 _VERSION: Final = f"SELECT value FROM {_META} WHERE name = 'schema'"
 _SET_FIRST: Final = f"INSERT INTO {_META} (name, value) VALUES ('schema', %s)"
 _SET: Final = f"UPDATE {_META} SET value = %s WHERE name = 'schema'"
@@ -86,7 +89,7 @@ def _version(schema_editor: Any) -> int:
     connection = schema_editor.connection
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
-            cursor.execute(_LOCK)
+            cursor.execute(POSTGRESQL_LOCK)
         if _META not in connection.introspection.table_names(cursor):
             return 0
         cursor.execute(_VERSION)

@@ -10,10 +10,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from importlib.resources import files
 from sqlite3 import complete_statement
+from typing import Final
 
 import attrs
 
 from twisted_dispatcher.errors import SchemaTooNew, SchemaTooOld
+
+# On PostgreSQL several may bring the tables of one schema up to date: whoever has the lock looks,
+# and migrates, until its transaction ends.
+POSTGRESQL_LOCK: Final = """
+    SELECT pg_advisory_xact_lock(
+        hashtextextended('twisted_dispatcher migrations ' || current_schema(), 0))"""
 
 
 @attrs.frozen

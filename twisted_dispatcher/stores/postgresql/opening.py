@@ -7,7 +7,12 @@ from typing import Any, Final
 import psycopg
 
 from twisted_dispatcher.errors import CorruptStore, ForeignTables, StoreUnavailable
-from twisted_dispatcher.stores.migrations import Migration, migrations_in, steps_from
+from twisted_dispatcher.stores.migrations import (
+    POSTGRESQL_LOCK,
+    Migration,
+    migrations_in,
+    steps_from,
+)
 from twisted_dispatcher.stores.postgresql.complaints import complain
 from twisted_dispatcher.stores.postgresql.connections import StoreConnection
 from twisted_dispatcher.stores.postgresql.tables import COMMIT, META, TABLES
@@ -15,8 +20,6 @@ from twisted_dispatcher.stores.postgresql.tables import COMMIT, META, TABLES
 # Older ones are maintained no longer.
 OLDEST_SERVER: Final = 130000
 
-# Others may be opening the same database: whoever has the lock looks, and migrates.
-_LOCK: Final = "SELECT pg_advisory_xact_lock(hashtextextended('twisted_dispatcher migrations', 0))"
 _OURS: Final = """
     SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND c.relname LIKE 'twisted\\_dispatcher\\_%'
@@ -44,7 +47,7 @@ def prepare_tables(connection: StoreConnection, url: str, store: str, *, migrate
     migrations = migrations_in(__package__)
     try:
         with connection.transaction():
-            cursor.execute(_LOCK)
+            cursor.execute(POSTGRESQL_LOCK)
             version = _version(cursor, url, store)
             for step in steps_from(version, migrations, migrate=migrate, url=url):
                 _run(cursor, step)
