@@ -30,7 +30,8 @@ LEAVING = (
     + """
     def test_leaving(self):
         import subprocess, sys
-        left = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+        waiting = "import signal; signal.alarm(600); signal.pause()"
+        left = subprocess.Popen([sys.executable, "-c", waiting])
         print("left", left.pid, flush=True)
 """
 )

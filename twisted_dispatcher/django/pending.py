@@ -110,13 +110,21 @@ class _Pending:
         self, execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: Any
     ) -> Any:
         """Record what waits before somebody looks at it, or makes a savepoint."""
-        text = sql if isinstance(sql, str) else str(sql)
+        text = self._text_of(sql)
         beginning = text.lstrip()[:11].upper()
         if beginning == "ROLLBACK TO":
             self._take()
         elif "twisted_dispatcher_" in text or beginning.startswith("SAVEPOINT"):
             self._record()
         return execute(sql, params, many, context)
+
+    def _text_of(self, sql: Any) -> str:
+        """Give the text of a statement, which psycopg takes in other forms as well."""
+        if isinstance(sql, str):
+            return sql
+        if isinstance(sql, bytes):
+            return sql.decode(errors="replace")
+        return str(sql.as_string(self._connection.connection))
 
     def _record(self, and_commit: bool = False) -> None:
         callbacks = self._connection.run_on_commit

@@ -8,6 +8,7 @@ from unittest import mock, skipUnless
 
 from django.db import DatabaseError, IntegrityError, connection, connections, transaction
 from django.test import TransactionTestCase
+from psycopg import sql
 
 from tests.django_project.checks.recording import FLUSHED, SourcesMixin, keys, unplanned
 from tests.django_project.club.models import Gift, Member
@@ -259,6 +260,23 @@ class OneMessageTests(SourcesMixin, TransactionTestCase):
 
         self.assertTrue(queries[2]["sql"].endswith("; COMMIT"), queries[2])
         self.assertEqual(["named_Ada"], keys())
+
+    def test_composed_savepoints(self) -> None:
+        """A savepoint is one in each form in which the driver takes a statement."""
+        self.register(Member, named)
+        composed: Any = sql.SQL("{} {}").format(sql.SQL("SAVEPOINT"), sql.Identifier("mine"))
+        undone: Any = sql.SQL("ROLLBACK TO {}").format(sql.Identifier("mine"))
+
+        with transaction.atomic(), connection.cursor() as cursor:
+            Member.objects.create(name="before")
+            cursor.execute(composed)
+            Member.objects.create(name="within")
+            cursor.execute(undone)
+            plain: Any = b"SAVEPOINT other"
+            cursor.execute(plain)
+            Member.objects.create(name="after")
+
+        self.assertEqual(["named_before", "named_after"], keys())
 
     def test_bound_by_the_server(self) -> None:
         """Where the server is sent the values apart, it takes one statement at a time."""
