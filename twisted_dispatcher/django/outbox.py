@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import lru_cache
 from typing import Any, Final
 
@@ -36,7 +36,7 @@ from twisted_dispatcher.stores.outbox.sqlite import LOCK
 _keys: Final = KeyMaker()
 
 
-@attrs.frozen(eq=False)
+@attrs.define(eq=False)
 class Draft:
     """
     An event that is about to be recorded.
@@ -51,7 +51,7 @@ class Draft:
     new: NewEvent
 
 
-@attrs.frozen(eq=False)
+@attrs.define(eq=False)
 class Recorded:
     """
     What became of an event.
@@ -169,25 +169,52 @@ def record_drafts(drafts: Sequence[Draft], using: str | None = None) -> list[Rec
         return record_on(connection, drafts)
 
 
-@contextmanager
-def writing(alias: str) -> Iterator[None]:
-    """
-    Have what is written be one transaction, or a part of the one that is open.
-
-    A transaction that begins here may write from its beginning on, and waits until it may. SQLite
-    refuses it otherwise to one that has read, where others have written since.
-    """
+def writing(alias: str) -> AbstractContextManager[None]:
+    """Have what is written be one transaction, or a part of the one that is open."""
     connection = connections[alias]
-    if connection.in_atomic_block:
-        with transaction.mark_for_rollback_on_error(using=alias):
-            yield
-        return
+    return _Part(connection) if connection.in_atomic_block else _transaction(connection)
+
+
+class _Part:
+    """
+    What belongs together within a transaction: when it fails, the transaction is rolled back.
+
+    Django's own (`mark_for_rollback_on_error`) is asked only then: every save() of a model with a
+    source comes by here, and hardly any of them fails.
+    """
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        if isinstance(error, Exception):
+            alias = self._connection.alias
+            with suppress(Exception), transaction.mark_for_rollback_on_error(alias):
+                raise error
+
+
+@contextmanager
+def _transaction(connection: Any) -> Iterator[None]:
+    """
+    Have what is written be a transaction of its own.
+
+    It may write from its beginning on, and waits until it may. SQLite refuses it otherwise to one
+    that has read, where others have written since.
+    """
     begins = connection.get_autocommit()
-    with transaction.atomic(using=alias, savepoint=False):
-        if begins and connection.vendor == "sqlite":
+    with transaction.atomic(using=connection.alias, savepoint=False):
+        if begins and connection.vendor == "sqlite" and not _locks_itself(connection):
             with connection.wrap_database_errors:
                 connection.connection.execute(LOCK)
         yield
+
+
+def _locks_itself(connection: Any) -> bool:
+    """Tell whether transactions on SQLite begin with the lock to write: a setting of Django's."""
+    return getattr(connection, "transaction_mode", None) in ("IMMEDIATE", "EXCLUSIVE")
 
 
 def _record_later(drafts: Sequence[Draft], using: str) -> None:

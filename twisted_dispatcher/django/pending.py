@@ -57,10 +57,10 @@ def _will_commit(connection: Any) -> bool:
 
 
 class _Waiting:
-    """Some events among Django's callbacks."""
+    """Some events among Django's callbacks, of one block."""
 
-    def __init__(self, drafts: Sequence[Draft], using: str) -> None:
-        self.drafts = drafts
+    def __init__(self, using: str) -> None:
+        self.drafts: list[Draft] = []
         self._using = using
 
     def __call__(self) -> None:
@@ -83,10 +83,21 @@ class _Pending:
             # The first, since who takes one away, after a while, takes the last.
             self._connection.execute_wrappers.insert(0, self._hear)
             self._count = 0
-        self._connection.on_commit(_Waiting(drafts, self._connection.alias))
+        self._waiting().drafts.extend(drafts)
         self._count += len(drafts)
         if self._count >= MOST_PENDING:
             self._record()
+
+    def _waiting(self) -> _Waiting:
+        """Give the last callback, if it is one of ours and of this very block; or a new one."""
+        connection = self._connection
+        if connection.run_on_commit:
+            savepoints, callback = connection.run_on_commit[-1][:2]
+            if isinstance(callback, _Waiting) and savepoints == set(connection.savepoint_ids):
+                return callback
+        waiting = _Waiting(connection.alias)
+        connection.on_commit(waiting)
+        return waiting
 
     def commit(self) -> None:
         """Record what waits, and commit."""
