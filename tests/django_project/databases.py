@@ -13,13 +13,9 @@ RUN = "TWISTED_DISPATCHER_DJANGO_RUN"
 # More of the setting, as JSON.
 MORE = "TWISTED_DISPATCHER_DJANGO_MORE"
 
-# Transactions that begin by reading, and find that others have written meanwhile, fail. No machine
-# dies in a test, so that nobody waits for the disk.
-OF_SQLITE = (
-    {"transaction_mode": "IMMEDIATE", "init_command": "PRAGMA synchronous = OFF"}
-    if django.VERSION >= (5, 1)
-    else {}
-)
+# Transactions that begin by reading, and find that others have written meanwhile, fail.
+_OF_SQLITE = {"transaction_mode": "IMMEDIATE"} if django.VERSION >= (5, 1) else {}
+_CARELESS = {"init_command": "PRAGMA synchronous = OFF"} if django.VERSION >= (5, 1) else {}
 
 
 def database_at(url: str) -> dict[str, Any]:
@@ -30,13 +26,11 @@ def database_at(url: str) -> dict[str, Any]:
         return {
             "ENGINE": "django.db.backends.sqlite3",
             "NAME": path,
-            "OPTIONS": {"timeout": 60, **OF_SQLITE},
+            "OPTIONS": {"timeout": 60, **_OF_SQLITE},
             # In memory no other connection would find it.
             "TEST": {"NAME": f"{path}.test"},
         }
     options = dict(parse_qsl(parts.query))
-    # No machine dies in a test, so that nobody waits for the disk.
-    options["options"] = f"{options.get('options', '')} -csynchronous_commit=off".strip()
     return {
         "ENGINE": "django.db.backends.postgresql",
         "NAME": parts.path.removeprefix("/"),
@@ -48,3 +42,14 @@ def database_at(url: str) -> dict[str, Any]:
         # Several runs may share a server.
         "TEST": {"NAME": f"test_django_{os.getpid()}"},
     }
+
+
+def careless_database_at(url: str) -> dict[str, Any]:
+    """Give the same for tests: no machine dies in them, so that nobody waits for the disk."""
+    database = database_at(url)
+    options = database["OPTIONS"]
+    if "sqlite" in database["ENGINE"]:
+        options.update(_CARELESS)
+    else:
+        options["options"] = f"{options.get('options', '')} -csynchronous_commit=off".strip()
+    return database

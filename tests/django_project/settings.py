@@ -12,7 +12,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from tests.django_project.databases import DATABASE, MORE, RUN, database_at
+from tests.django_project.databases import DATABASE, MORE, RUN, careless_database_at
 
 _new = tempfile.TemporaryDirectory(prefix="django-project-")
 _home = Path(_new.name)
@@ -56,9 +56,11 @@ TEMPLATES = [
     }
 ]
 DATABASES = {
-    "default": database_at(os.environ.get(DATABASE) or f"sqlite:///{_home / 'default.db'}"),
+    "default": careless_database_at(
+        os.environ.get(DATABASE) or f"sqlite:///{_home / 'default.db'}"
+    ),
     # Where no event lives.
-    "other": database_at(f"sqlite:///{_home / 'other.db'}"),
+    "other": careless_database_at(f"sqlite:///{_home / 'other.db'}"),
 }
 TWISTED_DISPATCHER = {
     "RUN": os.environ.get(RUN, "daemon"),

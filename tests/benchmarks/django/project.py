@@ -9,6 +9,7 @@ import django
 from django.core.management import call_command
 from django.db.backends.signals import connection_created
 
+from tests.benchmarks.contenders import WrongCalls
 from tests.django_project.databases import DATABASE, RUN
 
 
@@ -24,8 +25,15 @@ def get_ready(url: str, run: str = "daemon", *, migrate: bool = True) -> None:
 
 
 def synchronize(connection: Any, **rest: object) -> None:
-    """Has SQLite write as the store does: ahead, and to the disk at each commit."""
-    if connection.vendor == "sqlite":
-        with connection.cursor() as cursor:
+    """Sees that each commit is on the disk: on SQLite as the store does it, and writes ahead.
+
+    Raises WrongCalls if PostgreSQL is set up to do otherwise.
+    """
+    with connection.cursor() as cursor:
+        if connection.vendor == "sqlite":
             cursor.execute("PRAGMA journal_mode = WAL")
             cursor.execute("PRAGMA synchronous = FULL")
+            return
+        cursor.execute("SHOW synchronous_commit")
+        if cursor.fetchone() != ("on",):
+            raise WrongCalls("PostgreSQL does not wait for the disk: set synchronous_commit to on")

@@ -3,25 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import Any
-
-import django
 
 from tests.django_project.databases import DATABASE, RUN, database_at
-
-
-def measured_database(url: str) -> dict[str, Any]:
-    """Gives Django's settings for a database, as its documents advise for one that is written to.
-
-    On SQLite a transaction takes its turn when it begins, from Django 5.1 on.
-    """
-    database = database_at(url)
-    if "sqlite" in database["ENGINE"]:
-        database["OPTIONS"] = {"timeout": 30.0}
-        if django.VERSION >= (5, 1):
-            database["OPTIONS"]["transaction_mode"] = "IMMEDIATE"
-    return database
-
 
 SECRET_KEY = "not a secret, since this project is never served"
 USE_TZ = True
@@ -33,5 +16,5 @@ INSTALLED_APPS = [
     "twisted_dispatcher.django",
     "tests.benchmarks.django.shop",
 ]
-DATABASES = {"default": measured_database(os.environ[DATABASE])}
+DATABASES = {"default": database_at(os.environ[DATABASE])}
 TWISTED_DISPATCHER = {"RUN": os.environ[RUN]}
