@@ -4,8 +4,8 @@ Beginning a transaction on PostgreSQL by the very message of its first statement
 psycopg sends BEGIN by itself, as a message of its own, and waits for the answer. That is one
 message of the three of which a save() in a transaction consists, and over a network each of them
 takes as long as the others. It does so unless it is told that statements commit for themselves:
-then BEGIN is ours to send, in front of the statement. What Django knows of the transaction, and how
-it ends, stays the same.
+then BEGIN is ours to send, in front of the statement. What Django knows of the transaction, and
+how it ends, stays the same.
 """
 
 from __future__ import annotations
@@ -62,8 +62,8 @@ def _will_begin(connection: Any) -> bool:
     """
     Tell whether the next statement on one of Django's connections begins a transaction.
 
-    That is so in a block of Django's that ends it by itself, when nothing was sent in it yet. It is
-    left to psycopg where the project has said how transactions are isolated.
+    That is so in a block of Django's that ends it by itself, when nothing was sent in it yet. It
+    is left to psycopg where the project has said how transactions are isolated.
     """
     if connection.vendor != "postgresql" or connection.connection is None:
         return False
