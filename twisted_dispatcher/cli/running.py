@@ -7,14 +7,13 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import deferLater
-from twisted.python.failure import Failure
 
 from twisted_dispatcher.cli.application import Setup
-from twisted_dispatcher.cli.complaints import Complaints, traceback_of
+from twisted_dispatcher.cli.complaints import Complaints
 from twisted_dispatcher.cli.following import StoredTally
-from twisted_dispatcher.cli.statuses import FAILED, INTERRUPTED, WELL
+from twisted_dispatcher.cli.statuses import FAILED, WELL
+from twisted_dispatcher.cli.steps import Steps
 from twisted_dispatcher.cli.venues import DEFAULT_LEASE, InMemory, InStore, StuckFeed, Venue
 from twisted_dispatcher.errors import BadLineInLog, EventLogError, StoreError
 from twisted_dispatcher.eventlogs import BadLine, EventLog
@@ -40,7 +39,7 @@ class Screen(Protocol):
         """Show what was counted."""
 
 
-class Run:
+class Run(Steps):
     """
     One log, fed to one application by a dispatcher of its own.
 
@@ -52,6 +51,8 @@ class Run:
     bad line ends the run. With a store the events are made durable there, and the run closes it at
     its end; without, they are dispatched in memory.
     """
+
+    explained = (EventLogError, StoreError, StuckFeed)
 
     def __init__(
         self,
@@ -73,6 +74,7 @@ class Run:
         :param lease: see `InStore`.
         :param log_name: what the log is called in keys; by default its full path.
         """
+        super().__init__(screen.tell)
         self._venue: Venue = InMemory(phases)
         if store is not None:
             self._venue = InStore(store, reactor, phases, self._refused, self._progress, lease)
@@ -85,27 +87,6 @@ class Run:
         self._strict = strict
         self._log_name = log_name
         self._concurrency = concurrency or self._venue.concurrency
-        self._running: Deferred[int] | None = None
-
-    def start(self) -> Deferred[int]:
-        """Begin; give what fires with the exit status and does not fail."""
-        self._running = Deferred.fromCoroutine(self._run())
-        return self._running
-
-    def interrupt(self) -> Deferred[None]:
-        """Cancel what is on its way; give what fires when everything has come to its end."""
-        ended: Deferred[None] = Deferred()
-
-        def tell(status: int) -> int:
-            ended.callback(None)
-            return status
-
-        if self._running is None:
-            ended.callback(None)
-        else:
-            self._running.addBoth(tell)
-            self._running.cancel()
-        return ended
 
     async def _run(self) -> int:
         finish: list[Callable[[], Any]] = []
@@ -121,21 +102,6 @@ class Run:
         for line in self._complaints.rest():
             self._screen.tell(line)
         return status or (FAILED if _is_amiss(self.tally) else WELL)
-
-    async def _step(self, failed: str, step: Callable[..., Any], *arguments: Any) -> int:
-        """Take a step; if it fails say so, and give the exit status that this means."""
-        try:
-            await step(*arguments)
-        except CancelledError:
-            self._screen.tell("interrupted")
-            return INTERRUPTED
-        except (EventLogError, StoreError, StuckFeed) as error:
-            self._screen.tell(str(error))
-            return FAILED
-        except Exception:
-            self._screen.tell(f"{failed}:\n{traceback_of(Failure())}")
-            return FAILED
-        return WELL
 
     async def _set_up(self, finish: list[Callable[[], Any]]) -> None:
         # From here on the reactor runs, so that Ctrl-C is heard.

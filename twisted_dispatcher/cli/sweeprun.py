@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
 import attrs
-from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import deferLater
-from twisted.python.failure import Failure
 
 from twisted_dispatcher.cli.application import Setup
-from twisted_dispatcher.cli.complaints import Complaints, traceback_of
-from twisted_dispatcher.cli.statuses import FAILED, INTERRUPTED, WELL
+from twisted_dispatcher.cli.complaints import Complaints
+from twisted_dispatcher.cli.statuses import FAILED, WELL
+from twisted_dispatcher.cli.steps import Steps
 from twisted_dispatcher.cli.venues import DRAIN
 from twisted_dispatcher.durable.dispatcher import DurableDispatcher
 from twisted_dispatcher.errors import SourceError, StoreError
@@ -51,13 +50,16 @@ class Wish:
     lease: float = 10.0
 
 
-class SweepRun:
+class SweepRun(Steps):
     """
     One sweep of one application, with a dispatcher of its own on a store, which it closes.
 
     It gives the exit status: `WELL`, `FAILED` (something was not recorded, a handler or the setup
-    failed, or the store is away) or `INTERRUPTED`.
+    failed, or the store is away) or `INTERRUPTED`; what was swept then is kept.
     """
+
+    interruption = "stopped; --resume goes on from here"
+    explained = (SourceError, StoreError)
 
     def __init__(
         self,
@@ -68,6 +70,7 @@ class SweepRun:
         complaints: Complaints,
         wish: Wish,
     ) -> None:
+        super().__init__(screen.tell)
         self._reactor = reactor
         self._store = store
         self._setup = setup
@@ -85,27 +88,6 @@ class SweepRun:
         )
         self._sources = EventSources(self._dispatcher)
         self._report = SweepReport()
-        self._running: Deferred[int] | None = None
-
-    def start(self) -> Deferred[int]:
-        """Begin; give what fires with the exit status and does not fail."""
-        self._running = Deferred.fromCoroutine(self._run())
-        return self._running
-
-    def interrupt(self) -> Deferred[None]:
-        """Stop the sweep; give what fires when its place is kept, and everything has ended."""
-        ended: Deferred[None] = Deferred()
-
-        def tell(status: int) -> int:
-            ended.callback(None)
-            return status
-
-        if self._running is None:
-            ended.callback(None)
-        else:
-            self._running.addBoth(tell)
-            self._running.cancel()
-        return ended
 
     async def _run(self) -> int:
         status = await self._step("the application's setup failed", self._set_up)
@@ -118,21 +100,6 @@ class SweepRun:
         for line in self._complaints.rest():
             self._screen.tell(line)
         return status or (WELL if self._report.is_clean else FAILED)
-
-    async def _step(self, failed: str, step: Callable[[], Any]) -> int:
-        """Take a step; if it fails say so, and give the exit status that this means."""
-        try:
-            await step()
-        except CancelledError:
-            self._screen.tell("stopped; --resume goes on from here")
-            return INTERRUPTED
-        except (SourceError, StoreError) as error:
-            self._screen.tell(str(error))
-            return FAILED
-        except Exception:
-            self._screen.tell(f"{failed}:\n{traceback_of(Failure())}")
-            return FAILED
-        return WELL
 
     async def _set_up(self) -> None:
         # From here on the reactor runs, so that Ctrl-C is heard.
