@@ -7,15 +7,25 @@ from typing import Any
 
 from twisted.application.service import IService, Service
 from twisted.internet.defer import Deferred
-from twisted.internet.task import Clock
+from twisted.internet.task import Clock, deferLater
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 from zope.interface.verify import verifyObject
 
 from tests.dispatching import Waiting
 from twisted_dispatcher import DurableDispatcher, EventDispatcher, HandlerOptions
-from twisted_dispatcher.errors import ForeignAwaitable, InvalidSettings, ServiceStopped
+from twisted_dispatcher.chains import NEW, Transition
+from twisted_dispatcher.errors import (
+    ChainsNeedStore,
+    ChainTypeTaken,
+    ForeignAwaitable,
+    InvalidSession,
+    InvalidSettings,
+    ServiceStopped,
+    UnknownChainType,
+)
 from twisted_dispatcher.service import DispatcherService
 from twisted_dispatcher.settings import Settings
+from twisted_dispatcher.testing import pump
 
 
 class InMemoryTests(SynchronousTestCase):
@@ -205,3 +215,115 @@ class InStoreTests(TestCase):
 
         self.assertRaises(ZeroDivisionError, DispatcherService, self.settings(), setup=setup)
         await stores[0].close()
+
+
+class Arrive(Transition):
+    """A transition that is always valid."""
+
+    final_state = "there"
+
+    def is_valid(self) -> bool:
+        """Say so."""
+        return True
+
+
+TRAVELS = {"chains": [{"chain_type": "travel", "transitions": {NEW: [Arrive], "there": []}}]}
+
+
+class UsesTests(SynchronousTestCase):
+    """What stands on the dispatcher of a service."""
+
+    def setUp(self) -> None:
+        """Have a clock, and no calls of the callback yet."""
+        self.clock = Clock()
+        self.made: list[Any] = []
+
+    def make(self, **settings: Any) -> DispatcherService:
+        """Start a service whose setup adds chains and has sessions."""
+
+        def setup(service: DispatcherService) -> None:
+            service.chains.add("travel", TRAVELS, callback=self.made.append)
+            self.assertIs(service.triggers, service.triggers)
+
+        service = DispatcherService(
+            {"store": "sqlite://", **settings}, setup=setup, reactor=self.clock
+        )
+        service.startService()
+        self.addCleanup(lambda: pump(self.clock, service.stopService()))
+        pump(self.clock, service.when_ready())
+        return service
+
+    def travel(self, service: DispatcherService) -> Any:
+        """Make a chain, let time pass, and give the chain's state."""
+        chains = service.chains["travel"]
+        chain = pump(self.clock, chains.get_or_create_chain([("traveller", "Ada")]))
+        pump(self.clock, deferLater(self.clock, 5))
+        return pump(self.clock, chains.get_chain(chain.id)).state
+
+    def test_chains(self) -> None:
+        """Chains that a setup has added are executed when they are due."""
+        service = self.make()
+
+        self.assertEqual("there", self.travel(service))
+        self.assertEqual(["Ada"], [each.resources["traveller"] for each in self.made])
+
+    def test_chains_by_type(self) -> None:
+        """A type has one chain dispatcher, which is found by it."""
+        chains = self.make().chains
+
+        self.assertEqual((["travel"], 1), (list(chains), len(chains)))
+        self.assertIsNone(chains.get("holiday"))
+        self.assertRaises(UnknownChainType, chains.__getitem__, "holiday")
+        error = self.assertRaises(ChainTypeTaken, chains.add, "travel", TRAVELS)
+        self.assertIn("service.chains['travel']", str(error))
+
+    def test_chains_added_later(self) -> None:
+        """Chains are executed also when they are added to a service that runs."""
+        service = DispatcherService("sqlite://", reactor=self.clock)
+        service.startService()
+        self.addCleanup(lambda: pump(self.clock, service.stopService()))
+        service.chains.add("travel", TRAVELS)
+
+        self.assertEqual("there", self.travel(service))
+
+    def test_chains_stop(self) -> None:
+        """The chains stop with the service."""
+        service = self.make()
+        before = service.chains["travel"].running
+        pump(self.clock, service.stopService())
+
+        self.assertEqual((True, False), (before, service.chains["travel"].running))
+
+    def test_without_worker(self) -> None:
+        """A service that only accepts makes chains, and leaves them to others."""
+        service = self.make(worker=False)
+
+        self.assertEqual(NEW, self.travel(service))
+        self.assertEqual([], self.made)
+
+    def test_triggers(self) -> None:
+        """Sessions are run on the service's dispatcher."""
+        service = self.make()
+        manager = service.triggers.manager("visitor")
+        task = {"after": ["came"], "run": f"{__name__}:{came.__name__}"}
+        pump(self.clock, manager.update_configuration({"greet": task}))
+        pump(self.clock, manager.fire("came", {"name": "Grace"}))
+        pump(self.clock, manager.join_all())
+        storage = pump(self.clock, service.triggers.storage("visitor").load())
+
+        self.assertIs(service.dispatcher, storage.dispatcher)
+        self.assertEqual({"greeting": "hello Grace"}, storage.latest_kwargs["greet"])
+
+    def test_in_memory(self) -> None:
+        """Without a store there is neither, and the error says what is missing."""
+        service = DispatcherService({}, reactor=self.clock)
+
+        error = self.assertRaises(ChainsNeedStore, service.chains.add, "travel", TRAVELS)
+        self.assertIn("DurableDispatcher", str(error))
+        self.assertEqual([], list(service.chains))
+        self.assertRaises(InvalidSession, getattr, service, "triggers")
+
+
+def came(context: Any) -> dict[str, str]:
+    """Greet who came."""
+    return {"greeting": f"hello {context.trigger_kwargs['came']['name']}"}

@@ -724,6 +724,27 @@ class StoreWithoutChains(ChainError, TypeError):
         )
 
 
+class ChainsNeedStore(ChainError, TypeError):
+    """Chains need a dispatcher that keeps them."""
+
+    def __init__(self, dispatcher: object) -> None:
+        super().__init__(
+            f"{type(dispatcher).__name__} keeps nothing: give a DurableDispatcher to "
+            "ChainDispatcher"
+        )
+
+
+class ChainTypeTaken(ChainError, ValueError):
+    """A service has chains of a type already."""
+
+    def __init__(self, chain_type: str) -> None:
+        self.chain_type = chain_type
+        super().__init__(
+            f"the service has chains of the type {chain_type!r} already: "
+            f"service.chains[{chain_type!r}] gives them"
+        )
+
+
 # Trigger sessions
 
 

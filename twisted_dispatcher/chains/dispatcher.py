@@ -28,6 +28,7 @@ from twisted_dispatcher.chainstore import IChainStore
 from twisted_dispatcher.durable.dispatcher import DurableDispatcher
 from twisted_dispatcher.errors import (
     BadRenames,
+    ChainsNeedStore,
     InvalidResources,
     StoreWithoutChains,
     UnknownChainType,
@@ -100,8 +101,11 @@ class ChainDispatcher(ChainKeeping):
         :param drain: so many seconds `stop` waits for what is executed; then that is cancelled.
         :raises InvalidChainConfiguration: with all faults of the configuration.
         :raises UnknownChainType: when the configuration has no such type.
-        :raises StoreWithoutChains: when the dispatcher's store cannot keep chains.
+        :raises ChainsNeedStore: when the dispatcher works in memory.
+        :raises StoreWithoutChains: when its store cannot keep chains.
         """
+        if not isinstance(dispatcher, DurableDispatcher):
+            raise ChainsNeedStore(dispatcher)
         shared = _shared.setdefault(dispatcher, _Shared())
         if chain_configs is None:
             if chain_type not in shared.configurations:

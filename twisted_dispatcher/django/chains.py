@@ -11,8 +11,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.db import connections
-from twisted.application.service import Service
-from twisted.internet.defer import Deferred
 
 from twisted_dispatcher.chains import ChainDispatcher as AsynchronousChainDispatcher
 from twisted_dispatcher.chains.configuration import configuration_of
@@ -21,6 +19,7 @@ from twisted_dispatcher.django.conf import conf
 from twisted_dispatcher.django.threads import chain_threads
 from twisted_dispatcher.django.transitions import callback_in_threads, in_threads
 from twisted_dispatcher.errors import ChainInTransaction
+from twisted_dispatcher.service.chains import ChainService
 
 
 class ChainDispatcher:
@@ -96,7 +95,7 @@ class ChainDispatcher:
         return self._face
 
 
-class ChainSchedule(Service):
+class ChainSchedule(ChainService):
     """Executes the chains of one type that are due, while its process runs."""
 
     def __init__(
@@ -116,20 +115,9 @@ class ChainSchedule(Service):
         :param callback: called with each transition that is made, in a thread if it is plain code.
         :raises InvalidChainConfiguration, UnknownChainType: when they are not sound.
         """
-        self.chains = AsynchronousChainDispatcher(
-            chain_type,
-            in_threads(chain_configs, chain_threads().call),
-            requests_by,
-            dispatcher=service.dispatcher,
+        call = chain_threads().call
+        chains = AsynchronousChainDispatcher(
+            chain_type, in_threads(chain_configs, call), requests_by, dispatcher=service.dispatcher
         )
-        self._callback = callback_in_threads(callback, chain_threads().call)
-        self._arguments = callback_args
+        super().__init__(chains, callback_in_threads(callback, call), callback_args)
         self.setServiceParent(service)  # type: ignore[no-untyped-call]
-
-    def startService(self) -> None:
-        super().startService()  # type: ignore[no-untyped-call]
-        self.chains.start(self._callback, callback_args=self._arguments)
-
-    def stopService(self) -> Deferred[None]:
-        super().stopService()  # type: ignore[no-untyped-call]
-        return self.chains.stop()

@@ -1,4 +1,4 @@
-"""What runs in the background, as Twisted services."""
+"""A dispatcher with its store, as one service made of settings."""
 
 from __future__ import annotations
 
@@ -14,32 +14,14 @@ from twisted.python.failure import Failure
 from twisted_dispatcher.dispatcher import EventDispatcher
 from twisted_dispatcher.durable.dispatcher import DurableDispatcher
 from twisted_dispatcher.errors import ForeignAwaitable, ServiceStopped
-from twisted_dispatcher.interfaces import IBackgroundUtility, IRunner, IStore
+from twisted_dispatcher.interfaces import IRunner, IStore
+from twisted_dispatcher.service.chains import Chains
+from twisted_dispatcher.service.triggers import Triggers
 from twisted_dispatcher.settings import Settings
 from twisted_dispatcher.sources import EventSources
 from twisted_dispatcher.stores import open_store
 
 _log = Logger()
-
-
-class UtilityService(Service):
-    """
-    Starts a dispatcher, or another `IBackgroundUtility`, with an application and stops it again.
-
-    The application stops when all that the utility had accepted is done.
-    """
-
-    def __init__(self, utility: IBackgroundUtility) -> None:
-        self.utility = utility
-
-    def startService(self) -> None:
-        super().startService()  # type: ignore[no-untyped-call]
-        self.utility.start()
-
-    def stopService(self) -> Deferred[None]:
-        """Give a Deferred that fires when nothing of the utility is in flight any more."""
-        super().stopService()  # type: ignore[no-untyped-call]
-        return self.utility.stop()
 
 
 class DispatcherService(MultiService):
@@ -53,6 +35,7 @@ class DispatcherService(MultiService):
     :ivar store: the store, which it closes at the end; None in memory.
     :ivar reactor: the reactor that it lives under, also its clock.
     :ivar dispatcher: a `DurableDispatcher`, or without a store an `EventDispatcher`.
+    :ivar chains: the chains on its dispatcher, by their types: see `Chains`.
     """
 
     def __init__(
@@ -68,7 +51,7 @@ class DispatcherService(MultiService):
 
         :param settings: what `Settings.of` takes.
         :param setup: a plain function that is called with the service before it starts: it
-            registers handlers, and adds the services of chains and the like.
+            registers handlers, adds chains, and has trigger sessions.
         :param runners: runners by name, beside ``"reactor"`` and ``"thread"``; one that is called
             ``"thread"`` takes the place of the usual one.
         :param reactor: by default the global one.
@@ -80,12 +63,14 @@ class DispatcherService(MultiService):
         self.reactor = reactor
         self._stopping: Deferred[None] | None = None
         self._sources: EventSources | None = None
+        self._triggers: Triggers | None = None
         self.settings = Settings.of(settings)
         self.store: IStore | None = None
         if self.settings.store is not None:
             self.store = open_store(self.settings.store, reactor=reactor)
         try:
             self.dispatcher = self._new_dispatcher(runners)
+            self.chains = Chains(self, self.dispatcher, self.settings.worker)
             self._set_up(setup)
         except BaseException:
             if self.store is not None:
@@ -133,6 +118,17 @@ class DispatcherService(MultiService):
         if self._sources is None:
             self._sources = EventSources(cast(DurableDispatcher, self.dispatcher))
         return self._sources
+
+    @property
+    def triggers(self) -> Triggers:
+        """
+        The trigger sessions on its dispatcher; who works asks for them before it starts.
+
+        :raises InvalidSession: in memory.
+        """
+        if self._triggers is None:
+            self._triggers = Triggers(self.dispatcher)
+        return self._triggers
 
     def when_ready(self) -> Deferred[None]:
         """Give a Deferred that fires when events are dispatched; see `IBackgroundUtility`."""
