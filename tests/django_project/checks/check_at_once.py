@@ -352,6 +352,17 @@ class Scenes(AtOnceMixin, _TestCase):
 
         self.assertEqual([each.key for each in events], [f"joined_{member.pk}"])
 
+    def test_rolled_back_before(self) -> None:
+        """What takes the place of something that was rolled back is there once."""
+        with handlers((self.see, "joined")), captured_events() as events, transaction.atomic():
+            savepoint = transaction.savepoint()
+            process_events([event("joined", "Ann")])
+            transaction.savepoint_rollback(savepoint)
+            process_events([event("joined", "Bob")])
+
+        self.assertEqual([each.key for each in events], ["joined_Bob"])
+        self.assertEqual([each.key for each in self.seen], ["joined_Bob"])
+
 
 class RolledBackTests(Scenes, TestCase):
     """In a transaction that is rolled back after each test."""
