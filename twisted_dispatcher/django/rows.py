@@ -21,7 +21,7 @@ _RESERVE: Final = "SELECT twisted_dispatcher_reserve('twisted_dispatcher_deliver
 _NEXT: Final = f"SELECT coalesce(max(id), 0) + 1 FROM {DELIVERY}"
 _COLUMNS: Final = "id, event_id, handler, phase, rank, status, attempts"
 _FIND: Final = f"SELECT key, body, details, first_delivery FROM {EVENT} WHERE id = %s"
-_FIND_DELIVERY: Final = f"SELECT event_id, handler, attempts FROM {DELIVERY} WHERE id = %s"
+_FIND_DELIVERY: Final = f"SELECT event_id, handler, attempts, status FROM {DELIVERY} WHERE id = %s"
 _PLAN: Final = f"UPDATE {EVENT} SET first_delivery = %s, last_delivery = %s WHERE id = %s"
 _BODY: Final = f"UPDATE {EVENT} SET body = %s WHERE id = %s"
 
@@ -49,6 +49,7 @@ class DeliveryRow:
     event_id: int
     handler: str
     attempts: int
+    status: str
 
 
 class Rows:
