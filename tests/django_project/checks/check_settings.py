@@ -32,7 +32,10 @@ class SettingTests(SimpleTestCase):
         self.assertEqual("here", Conf().run)
 
     @override_settings(
-        TWISTED_DISPATCHER={"RUN": "at-once", "ORDER_BY": ["group"], "KEEP_KEYS": 9, "THREADS": 2}
+        TWISTED_DISPATCHER={
+            **{"RUN": "at-once", "ORDER_BY": ["group"], "THREADS": 2},
+            **{"KEEP_KEYS": 9, "KEEP_PAYLOADS": 9},
+        }
     )
     def test_given(self) -> None:
         """What is given is what counts, also when it changes."""
@@ -66,6 +69,15 @@ class SettingTests(SimpleTestCase):
         self.assertIsInstance(caught.exception, ImproperlyConfigured)
         for name in wrong:
             self.assertIn(name, str(caught.exception))
+
+    def test_forgetful(self) -> None:
+        """Keys are not forgotten before payloads: no worker would start."""
+        for wrong in ({"KEEP_KEYS": 9}, {"KEEP_KEYS": 9, "KEEP_PAYLOADS": 10}):
+            found, problems = read(wrong)
+            self.assertEqual((Conf(), {"KEEP_KEYS"}), (found, set(problems)))
+            self.assertIn("give KEEP_PAYLOADS", problems["KEEP_KEYS"])
+        self.assertEqual({}, read({"KEEP_KEYS": 9, "KEEP_PAYLOADS": 9})[1])
+        self.assertEqual({}, read({"KEEP_PAYLOADS": 9})[1])
 
     def test_no_mapping(self) -> None:
         """What is no mapping is refused."""
