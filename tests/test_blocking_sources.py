@@ -292,6 +292,18 @@ class SourcesTests(BlockingTestCase):
         self.assertEqual(2, len(self.flushLoggedErrors(SourceBroke)))
 
     @in_thread
+    def test_nothing(self) -> None:
+        """A source that has nothing to say may give None; a single event is no stream of them."""
+        sources = self.sources()
+        sources.register_source(sender="user", source=lambda user: None, objects=[1, 2])
+        self.assertEqual(0, sources.sweep().broken)
+
+        sources.register_source(sender="user", source=lambda user: event("a", user))
+        self.assertEqual(2, sources.sweep().broken)
+        self.assertRaises(InvalidSource, sources.process_events, event("a", 1))
+        self.assertEqual(2, len(self.flushLoggedErrors(SourceBroke)))
+
+    @in_thread
     def test_objects_that_are_spent(self) -> None:
         """Objects that can be gone through but once are refused for a source."""
         self.assertRaises(InvalidSource, self.register, self.sources(), iter([1, 2]))

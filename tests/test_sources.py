@@ -330,8 +330,9 @@ class ProcessingTests(SourcesTestsBase):
                 sources.process_events([], window=window)  # type: ignore[arg-type]
         with self.assertRaises(InvalidOptions):
             sources.process_events([], timeout=-1)
-        with self.assertRaises(InvalidSource):
-            await self.result(sources.process_events(None))  # type: ignore[arg-type]
+        for events in (None, event("a", 1), "a_1"):
+            with self.assertRaises(InvalidSource):
+                sources.process_events(events)  # type: ignore[arg-type]
 
 
 class TroubleTests(SourcesTestsBase):

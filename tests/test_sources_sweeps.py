@@ -313,11 +313,11 @@ class TroubleTests(SweepTestsBase):
         async def later(number: int) -> Any:
             raise Oops("here")
 
-        def nothing(number: int) -> Any:
-            return None
+        def a_single_one(number: int) -> Any:
+            return event("single", number)
 
         sources = await self.sources(
-            at_once, in_the_middle, later, nothing, seen, objects=range(2)
+            at_once, in_the_middle, later, a_single_one, seen, objects=range(2)
         )
 
         report = await self.swept(sources.sweep())
@@ -325,9 +325,24 @@ class TroubleTests(SweepTestsBase):
         self.assertEqual(sorted(self.handled), ["middle_0", "middle_1", *self.numbers(0, 1)])
         self.assertEqual((report.broken, report.objects), (8, 2))
         names = [each.source.rpartition(".")[2] for each in report.problems[:4]]
-        self.assertEqual(names, ["at_once", "in_the_middle", "later", "nothing"])
+        self.assertEqual(names, ["at_once", "in_the_middle", "later", "a_single_one"])
         self.assertEqual(len(self.flushLoggedErrors(SourceBroke)), 6)
         self.assertEqual(len(self.flushLoggedErrors(InvalidSource)), 2)
+
+    async def test_nothing(self) -> None:
+        """A source that has nothing to say may give None, in whatever way it gives something."""
+
+        def nothing(number: int) -> None:
+            return None
+
+        async def nothing_later(number: int) -> None:
+            return None
+
+        sources = await self.sources(nothing, nothing_later, seen, objects=[1])
+
+        report = await self.swept(sources.sweep())
+
+        self.assertEqual((self.handled, report.broken), (["seen_1"], 0))
 
     async def test_objects_that_raise(self) -> None:
         """Where the objects of a sender cannot be found, those of the next one can."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from types import TracebackType
 from typing import Any
 
@@ -77,8 +77,9 @@ class BlockingNewEvents(Iterator[Any]):
 
 
 def lent(inbox: Inbox, events: Any) -> Any:
-    """Lend a stream; what is no plain iterable is judged by whoever reads it."""
-    if hasattr(events, "__aiter__") or not hasattr(events, "__iter__"):
+    """Lend a stream; what is no plain iterable of events is judged by whoever reads it."""
+    is_single = isinstance(events, (Mapping, str, bytes))
+    if is_single or hasattr(events, "__aiter__") or not hasattr(events, "__iter__"):
         return events
     name = getattr(events, "__qualname__", None) or type(events).__qualname__
     return Lent(inbox, lambda: events, str(name))

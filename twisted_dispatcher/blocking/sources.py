@@ -17,8 +17,9 @@ from twisted_dispatcher.blocking.news import BlockingNewEvents, lent
 from twisted_dispatcher.blocking.registering import in_thread
 from twisted_dispatcher.interfaces import Listener
 from twisted_dispatcher.options import HandlerOptions
-from twisted_dispatcher.registration.handlers import caller_place
+from twisted_dispatcher.registration.handlers import callable_name, caller_place
 from twisted_dispatcher.sources import EventSources, SourceReport, SweepReport
+from twisted_dispatcher.sources.reading import check_items
 
 # Whose items are there already.
 _AT_HAND: Final = (list, tuple, set, frozenset, dict, range)
@@ -218,7 +219,10 @@ def _collected(source: Callable[[Any], Any], item: Any) -> tuple[list[Any], Exce
     """Give what a source says of an object, and what it raised after that."""
     events: list[Any] = []
     try:
-        events.extend(source(item))
+        found = source(item)
+        if found is not None:
+            check_items(found, callable_name(source))
+            events.extend(found)
     except Exception as error:
         return events, error
     return events, None

@@ -15,13 +15,14 @@ class DispatcherConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Let models stand in contexts, settings be checked, and events be heard of."""
+        """Let Django's values stand in contexts, settings be checked, and events be heard of."""
+        from twisted_dispatcher.django import references, values
         from twisted_dispatcher.django.checks import register_checks
         from twisted_dispatcher.django.journals import write_ahead
-        from twisted_dispatcher.django.references import register
         from twisted_dispatcher.django.running import begin
 
-        register()
+        references.register()
+        values.register()
         begin()
         post_migrate.connect(write_ahead, sender=self)
         register_checks()

@@ -31,12 +31,16 @@ def after_commit(function: Callable[[], object], using: str) -> None:
     """
     Have a function called after the present transaction has committed; what it raises is logged.
 
-    Where transactions are managed by hand, of which Django does not see the end, it is called now.
+    It comes before what others wait with for the commit: the first of these that raises keeps
+    Django from calling those behind it. Where transactions are managed by hand, of which Django
+    does not see the end, it is called now.
     """
     connection = connections[using]
-    if connection.in_atomic_block or connection.get_autocommit():
+    if connection.in_atomic_block and connection.commit_on_exit:
         connection.on_commit(function, robust=True)
+        connection.run_on_commit.insert(0, connection.run_on_commit.pop())
     else:
+        # Without a transaction it is committed already.
         function()
 
 

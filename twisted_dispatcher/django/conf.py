@@ -14,7 +14,7 @@ It is a mapping, and everything in it may be left out:
 ``SETUP``
     the dotted path of a function that is called with the service when it starts.
 ``LEASE``, ``DRAIN``, ``BURY_AFTER``, ``KEEP_PAYLOADS``, ``KEEP_KEYS``
-    seconds, as `DurableDispatcher` takes them.
+    seconds, as `DurableDispatcher` takes them: keys are kept as long as payloads, or longer.
 ``THREADS``
     so many handlers run at once in a process; each may hold a connection of Django's.
 ``TIMEOUT``
@@ -98,9 +98,21 @@ def read(given: Any) -> tuple[Conf, dict[str, str]]:
                 values[name.lower()] = given[name]
             else:
                 problems[name] = problem
+    if not _keeps_keys_longest(values) and "KEEP_PAYLOADS" not in problems:
+        payloads = values.pop("keep_payloads", None)
+        problems["KEEP_KEYS"] = (
+            f"is {values.pop('keep_keys')!r}, and KEEP_PAYLOADS is {payloads!r}: "
+            "give KEEP_PAYLOADS as many seconds, or fewer"
+        )
     if values.get("order_by") is not None:
         values["order_by"] = tuple(values["order_by"])
     return Conf(**values), problems
+
+
+def _keeps_keys_longest(values: Mapping[str, Any]) -> bool:
+    """Tell whether keys are kept as long as payloads, without which no worker starts."""
+    payloads, keys = values.get("keep_payloads"), values.get("keep_keys")
+    return keys is None or (payloads is not None and payloads <= keys)
 
 
 @lru_cache(maxsize=1)

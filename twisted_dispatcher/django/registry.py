@@ -16,11 +16,15 @@ from typing import Any, Final, Protocol
 
 import attrs
 
-from twisted_dispatcher.errors import InvalidOptions
+from twisted_dispatcher.dispatcher import EventDispatcher
+from twisted_dispatcher.django.conf import KEYWORDS
+from twisted_dispatcher.durable.terms import DurableTerms
+from twisted_dispatcher.errors import InvalidOptions, NameTaken
 from twisted_dispatcher.options import HandlerOptions
-from twisted_dispatcher.registrar import takes_transaction
+from twisted_dispatcher.registrar import Terms, takes_transaction
 from twisted_dispatcher.registration.handlers import Place, caller_place, check_callable
 from twisted_dispatcher.sources.groups import group_pattern
+from twisted_dispatcher.sources.naming import handler_name
 
 Source = Callable[[Any], "Iterable[Any] | None"]
 
@@ -73,17 +77,66 @@ def register_group_handler(
     :param group: a regular expression, as text or compiled; it need not match the whole group.
     :param options: see `options_of` for where the handler runs.
     :raises InvalidSource: at once, for a pattern that is no regular expression.
-    :raises NotCallable, InvalidOptions: at once.
+    :raises NotCallable, InvalidOptions, NameTaken: at once, as for any durable handler.
     """
     check_callable(handler)
     if options is not None and not isinstance(options, HandlerOptions):
         raise InvalidOptions(f"options is a HandlerOptions, not {options!r}")
     registered = GroupHandler(handler, group_pattern(group), options, caller_place(1))
     with _lock:
+        _try(registered)
         GROUP_HANDLERS.append(registered)
         followers = tuple(_followers)
     for each in followers:
         each(registered)
+
+
+def _named(registered: GroupHandler) -> HandlerOptions:
+    """
+    Give the options of a handler with the name that it gets beside those that there are.
+
+    :raises NameTaken: when one of them has it.
+    """
+    options, taken = options_of(registered), _names()
+    name = handler_name(registered.handler, registered.group.pattern, taken, options.name)
+    if name in taken and options.durable is not False:
+        raise NameTaken(name)
+    return attrs.evolve(options, name=name)
+
+
+def _names() -> set[str]:
+    names: set[str] = set()
+    for each in GROUP_HANDLERS:
+        name = each.options.name if each.options else None
+        names.add(handler_name(each.handler, each.group.pattern, names, name))
+    return names
+
+
+class _Trial(EventDispatcher):
+    """
+    Takes a handler as a worker does, to refuse what none would take.
+
+    A worker has all handlers or does not start: one bad handler would keep the others from being
+    called, in another thread or process than the one to be told.
+    """
+
+    def _terms(self) -> Terms:
+        return DurableTerms()
+
+
+def _try(registered: GroupHandler) -> None:
+    """
+    Have a handler refused that no worker would take.
+
+    :raises InvalidOptions, NameTaken: when that is so.
+    """
+    _Trial(KEYWORDS).add_event_handler(
+        registered.handler,
+        "during",
+        use_weakref=False,
+        options=_named(registered),
+        group=registered.group,
+    )
 
 
 def enter(sources: TakesHandlers, follow: Callable[[GroupHandler], object] | None = None) -> None:

@@ -20,20 +20,25 @@ _OPEN: Final = "twisted_dispatcher_open"
 _RESERVE: Final = "SELECT twisted_dispatcher_reserve('twisted_dispatcher_delivery_id', %s)"
 _NEXT: Final = f"SELECT coalesce(max(id), 0) + 1 FROM {DELIVERY}"
 _COLUMNS: Final = "id, event_id, handler, phase, rank, status, attempts"
-_FIND: Final = f"SELECT key, body, details FROM {EVENT} WHERE id = %s"
-_FIND_DELIVERY: Final = f"SELECT event_id, handler, attempts FROM {DELIVERY} WHERE id = %s"
+_FIND: Final = f"SELECT key, body, details, first_delivery FROM {EVENT} WHERE id = %s"
+_FIND_DELIVERY: Final = f"SELECT event_id, handler, attempts, status FROM {DELIVERY} WHERE id = %s"
 _PLAN: Final = f"UPDATE {EVENT} SET first_delivery = %s, last_delivery = %s WHERE id = %s"
 _BODY: Final = f"UPDATE {EVENT} SET body = %s WHERE id = %s"
 
 
 @attrs.frozen
 class EventRow:
-    """An event as it is stored."""
+    """
+    An event as it is stored.
+
+    :ivar first_delivery: the id of its first delivery; None when it is not planned yet.
+    """
 
     id: int
     key: str
     body: str | None
     details: str
+    first_delivery: int | None
 
 
 @attrs.frozen
@@ -44,6 +49,7 @@ class DeliveryRow:
     event_id: int
     handler: str
     attempts: int
+    status: str
 
 
 class Rows:

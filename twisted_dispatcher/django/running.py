@@ -116,6 +116,7 @@ def replay(delivery_id: int, context: Mapping[str, Any] | None = None) -> None:
 
     :param context: what the event's context shall be from now on; by default as it was.
     :raises UnknownDelivery: when there is none with this id.
+    :raises WrongStatus: when it waits or runs.
     """
     if conf().run != AT_ONCE:
         connection().replay(delivery_id, context)
@@ -128,6 +129,7 @@ def skip(delivery_id: int) -> None:
     Give a delivery up that is dead or waits, so that its event goes on without it.
 
     :raises UnknownDelivery: when there is none with this id.
+    :raises WrongStatus: when it is done or was skipped.
     """
     if conf().run == AT_ONCE:
         at_once.skip(delivery_id, conf().database)

@@ -14,6 +14,7 @@ from twisted_dispatcher.django.conf import conf
 from twisted_dispatcher.django.outbox import Draft, Recorded, drafted, record_drafts
 from twisted_dispatcher.django.problems import key_of, tell
 from twisted_dispatcher.errors import InvalidSource, SourceBroke
+from twisted_dispatcher.sources.reading import check_items
 from twisted_dispatcher.sources.reports import SourceReport
 
 
@@ -112,6 +113,7 @@ class Recorder:
         self._name = str(getattr(events, "__qualname__", None) or type(events).__qualname__)
         self._using = using
         self._report = report
+        check_items(events, self._name)
         try:
             self._events = iter(events)
         except TypeError as error:

@@ -17,7 +17,7 @@ from twisted_dispatcher.registration.handlers import Place, caller_place, check_
 from twisted_dispatcher.sources.groups import group_pattern
 from twisted_dispatcher.sources.naming import handler_name
 from twisted_dispatcher.sources.news import NewEvents
-from twisted_dispatcher.sources.processing import process
+from twisted_dispatcher.sources.processing import process, stream_of
 from twisted_dispatcher.sources.reading import Items
 from twisted_dispatcher.sources.registered import Senders, Source
 from twisted_dispatcher.sources.reports import SourceReport, SweepReport
@@ -122,7 +122,7 @@ class EventSources:
 
         :param sender: what the objects have in common: their class, or a name.
         :param source: called with an object, gives declarations of events: a generator function,
-            plain or asynchronous, or a function that gives a list, or a Deferred of one.
+            plain or asynchronous, or a function that gives a list, or a Deferred of one, or None.
         :param objects: all objects of the sender, as an iterable, plain or asynchronous, that can
             be gone through again, or as a function that gives one, or a Deferred of one.
         :param position: a function that gives where an object stands among all, as something that
@@ -165,7 +165,8 @@ class EventSources:
         :raises InvalidSource, InvalidOptions: at once.
         """
         pace = Pace(window, timeout, waits_for_known=True)
-        return Deferred.fromCoroutine(process(self.dispatcher, events, pace, SourceReport()))
+        reading = stream_of(self.dispatcher, events)
+        return Deferred.fromCoroutine(process(self.dispatcher, reading, pace, SourceReport()))
 
     def sweep(
         self,

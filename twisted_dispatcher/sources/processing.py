@@ -13,7 +13,7 @@ from twisted_dispatcher.sources.streams import Pace, Stream
 
 
 async def process(
-    dispatcher: DurableDispatcher, events: Items, pace: Pace, report: SourceReport
+    dispatcher: DurableDispatcher, reading: Reading, pace: Pace, report: SourceReport
 ) -> SourceReport:
     """
     Record what is not recorded yet, and wait until all of it has been handled.
@@ -22,7 +22,6 @@ async def process(
     recorded goes on.
     """
     stream = Stream(dispatcher, report, pace)
-    reading = _reading_of(dispatcher, events)
     reading.before_waiting = stream.flush
     try:
         await drain(reading, stream, report)
@@ -52,8 +51,12 @@ async def close(reading: Reading, report: SourceReport) -> None:
         report.add_problem(reading.name, None, Failure())
 
 
-def _reading_of(dispatcher: DurableDispatcher, events: Items) -> Reading:
-    """Read a stream; what is new of one is found here anyway, and so by reading the stream."""
+def stream_of(dispatcher: DurableDispatcher, events: Items) -> Reading:
+    """
+    Read a stream; what is new of one is found here anyway, and so by reading the stream.
+
+    :raises InvalidSource: when it cannot be iterated over.
+    """
     if isinstance(events, NewEvents) and events.dispatcher is dispatcher:
         return events.reading
     return Reading(events, name_of_items(events))

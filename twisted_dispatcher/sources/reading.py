@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from collections.abc import (
+    AsyncIterable,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterable,
+    Iterator,
+    Mapping,
+)
 from typing import Any, Final
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -22,6 +30,19 @@ async def _no_matter() -> None:
 def name_of_items(items: object) -> str:
     """Name a stream in reports: a generator by its function, anything else by its type."""
     return str(getattr(items, "__qualname__", None) or type(items).__qualname__)
+
+
+def check_items(items: object, name: str) -> None:
+    """
+    Refuse what could be iterated over, but is one thing: a single declaration is, for one.
+
+    :raises InvalidSource: when it is.
+    """
+    if isinstance(items, (Mapping, str, bytes)):
+        raise InvalidSource(
+            f"{name} gives a single {type(items).__name__}, and not several things to go through: "
+            "put it into a list, or yield it"
+        )
 
 
 class Reading:
@@ -45,6 +66,7 @@ class Reading:
         self.before_waiting = before_waiting
         self._plain: Iterator[Any] | None = None
         self._waiting: AsyncIterator[Any] | None = None
+        check_items(items, name)
         try:
             if hasattr(items, "__aiter__"):
                 self._waiting = items.__aiter__()
@@ -107,11 +129,16 @@ class Reading:
 
 
 async def reading_of(
-    give: Callable[[], Any], name: str, before_waiting: Callable[[], Awaitable[object]]
+    give: Callable[[], Any],
+    name: str,
+    before_waiting: Callable[[], Awaitable[object]],
+    *,
+    may_be_none: bool = False,
 ) -> Reading:
     """
     Read what a function gives: an iterable, or a Deferred or coroutine of one.
 
+    :param may_be_none: whether None is taken for an empty one.
     :raises SourceBroke: when the function raises.
     :raises InvalidSource: when it gives nothing to iterate over.
     """
@@ -130,6 +157,8 @@ async def reading_of(
             raise
         except Exception as error:
             raise SourceBroke(name, error) from error
+    if given is None and may_be_none:
+        given = ()
     return Reading(given, name, before_waiting)
 
 

@@ -114,7 +114,9 @@ class Sweeping:
         """Run a source on an object; where it breaks, the next one has its turn."""
         name = callable_name(source)
         try:
-            reading: Reading = await reading_of(partial(source, thing), name, self._stream.flush)
+            reading: Reading = await reading_of(
+                partial(source, thing), name, self._stream.flush, may_be_none=True
+            )
         except (SourceBroke, InvalidSource) as error:
             self._report.add_problem(name, None, Failure(error))
         else:

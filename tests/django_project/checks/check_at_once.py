@@ -13,7 +13,7 @@ from django.test import TestCase, TransactionTestCase, override_settings
 from tests.django_project.club.models import Gift, Member
 from tests.django_project.handling import handlers, source
 from twisted_dispatcher import Event, HandlerOptions, current_delivery
-from twisted_dispatcher.django import at_once
+from twisted_dispatcher.django import at_once, running
 from twisted_dispatcher.django.api import event, process_events
 from twisted_dispatcher.django.at_once import replay, skip
 from twisted_dispatcher.django.conf import conf
@@ -21,7 +21,14 @@ from twisted_dispatcher.django.models import Delivery
 from twisted_dispatcher.django.models import Event as StoredEvent
 from twisted_dispatcher.django.testing import AtOnceMixin, captured_events, deliver_at_once
 from twisted_dispatcher.django.threads import in_thread
-from twisted_dispatcher.errors import EndlessEvents, HandlersFailed, HandlerWaits, ObjectGone
+from twisted_dispatcher.errors import (
+    EndlessEvents,
+    HandlersFailed,
+    HandlerWaits,
+    ObjectGone,
+    UnknownDelivery,
+    WrongStatus,
+)
 
 if TYPE_CHECKING:
     from django.test import TestCase as _TestCase
@@ -276,6 +283,19 @@ class Scenes(AtOnceMixin, _TestCase):
         self.assertEqual(list(statuses), [("done", 2), ("skipped", 1)])
         self.assertIn("Refusal", Delivery.objects.get(pk=second.pk).error)
 
+    def test_replay_and_skip_misused(self) -> None:
+        """What is done is not given up, nor what is not there, as by any dispatcher."""
+        with handlers((self.see, "joined")):
+            process_events([event("joined", 1)])
+            done = Delivery.objects.get()
+            for wrong, error in ((done.pk, WrongStatus), (done.pk + 1, UnknownDelivery)):
+                self.assertRaises(error, running.skip, wrong)
+            self.assertRaises(UnknownDelivery, running.replay, done.pk + 1)
+            Delivery.objects.update(status="running")
+            self.assertRaises(WrongStatus, running.replay, done.pk)
+
+        self.assertEqual(len(self.seen), 1)
+
     def test_exactly_once(self) -> None:
         """An exactly-once handler gets the transaction; what it writes stays if it succeeds."""
 
@@ -351,6 +371,17 @@ class Scenes(AtOnceMixin, _TestCase):
             member.save()
 
         self.assertEqual([each.key for each in events], [f"joined_{member.pk}"])
+
+    def test_rolled_back_before(self) -> None:
+        """What takes the place of something that was rolled back is there once."""
+        with handlers((self.see, "joined")), captured_events() as events, transaction.atomic():
+            savepoint = transaction.savepoint()
+            process_events([event("joined", "Ann")])
+            transaction.savepoint_rollback(savepoint)
+            process_events([event("joined", "Bob")])
+
+        self.assertEqual([each.key for each in events], ["joined_Bob"])
+        self.assertEqual([each.key for each in self.seen], ["joined_Bob"])
 
 
 class RolledBackTests(Scenes, TestCase):

@@ -122,6 +122,7 @@ class CommandTests(SweepCase):
             ("--filter", "height=7"): "does not fit club.Member",
             ("--filter", "id=many"): "does not fit club.Member",
             ("--filter", "name"): "is no FIELD=VALUE",
+            ("--filter", "gifts__isnull=maybe"): "is true or false",
             ("--filter", "id=1", "--filter", "id=2"): "is there twice",
             ("--using", "elsewhere"): "no database 'elsewhere'",
             ("--batch", "0"): "1 or more",

@@ -145,6 +145,29 @@ class HereTests(TransactionTestCase):
 
         self.assertEqual(self.next(), "Ann")
 
+    def test_by_hand_for_long(self) -> None:
+        """So they are while nobody says that transactions are not managed by hand any more."""
+        transaction.set_autocommit(False)
+        try:
+            Member.objects.create(name="Ann")
+            transaction.commit()
+            self.assertEqual(self.next(), "Ann")
+        finally:
+            transaction.rollback()
+            transaction.set_autocommit(True)
+
+    def test_others_raise(self) -> None:
+        """What somebody else does at the commit, and fails with, keeps no event waiting."""
+
+        def fail() -> None:
+            raise Refusal
+
+        with self.assertRaises(Refusal), transaction.atomic():
+            transaction.on_commit(fail)
+            Member.objects.create(name="Ann")
+
+        self.assertEqual(self.next(), "Ann")
+
     def test_fails(self) -> None:
         """A handler that fails is none of the business of whoever saves; it can be replayed."""
         failing = [True]

@@ -18,7 +18,8 @@ from twisted_dispatcher.django import databases, registry
 from twisted_dispatcher.django.api import register_group_handler
 from twisted_dispatcher.django.conf import BadSetting, Conf, conf, read
 from twisted_dispatcher.django.databases import UnsuitableDatabase, store_url
-from twisted_dispatcher.errors import InvalidOptions, InvalidSource, NotCallable
+from twisted_dispatcher.errors import InvalidOptions, InvalidSource, NameTaken, NotCallable
+from twisted_dispatcher.runners.threads import ThreadRunner
 
 
 class SettingTests(SimpleTestCase):
@@ -31,7 +32,10 @@ class SettingTests(SimpleTestCase):
         self.assertEqual("here", Conf().run)
 
     @override_settings(
-        TWISTED_DISPATCHER={"RUN": "at-once", "ORDER_BY": ["group"], "KEEP_KEYS": 9, "THREADS": 2}
+        TWISTED_DISPATCHER={
+            **{"RUN": "at-once", "ORDER_BY": ["group"], "THREADS": 2},
+            **{"KEEP_KEYS": 9, "KEEP_PAYLOADS": 9},
+        }
     )
     def test_given(self) -> None:
         """What is given is what counts, also when it changes."""
@@ -65,6 +69,15 @@ class SettingTests(SimpleTestCase):
         self.assertIsInstance(caught.exception, ImproperlyConfigured)
         for name in wrong:
             self.assertIn(name, str(caught.exception))
+
+    def test_forgetful(self) -> None:
+        """Keys are not forgotten before payloads: no worker would start."""
+        for wrong in ({"KEEP_KEYS": 9}, {"KEEP_KEYS": 9, "KEEP_PAYLOADS": 10}):
+            found, problems = read(wrong)
+            self.assertEqual((Conf(), {"KEEP_KEYS"}), (found, set(problems)))
+            self.assertIn("give KEEP_PAYLOADS", problems["KEEP_KEYS"])
+        self.assertEqual({}, read({"KEEP_KEYS": 9, "KEEP_PAYLOADS": 9})[1])
+        self.assertEqual({}, read({"KEEP_PAYLOADS": 9})[1])
 
     def test_no_mapping(self) -> None:
         """What is no mapping is refused."""
@@ -175,14 +188,18 @@ def with_transaction(event: Any, transaction: Any) -> None:
     """Be an exactly-once handler."""
 
 
+HEAVY = HandlerOptions(runner="heavy")
+EXACTLY_ONCE = HandlerOptions(guarantee="exactly-once")
+
+
 class HandlersTests(SourcesMixin, SimpleTestCase):
     """Registering handlers of groups."""
 
-    def runner_of(self, handler: Any, **options: Any) -> str:
+    def runner_of(self, handler: Any, **options: Any) -> Any:
         """Give the runner that a handler gets."""
         given = HandlerOptions(**options) if options else None
         register_group_handler(handler=handler, group="^a", options=given)
-        return str(registry.options_of(registry.GROUP_HANDLERS[-1]).runner)
+        return registry.options_of(registry.GROUP_HANDLERS.pop()).runner
 
     def test_runners(self) -> None:
         """A plain function runs in a thread, what waits in the reactor's, and else as asked."""
@@ -192,7 +209,8 @@ class HandlersTests(SourcesMixin, SimpleTestCase):
         self.assertEqual("reactor", self.runner_of(waits))
         self.assertEqual("reactor", self.runner_of(partial(waits)))
         self.assertEqual("reactor", self.runner_of(Callable()))
-        self.assertEqual("heavy", self.runner_of(plain, runner="heavy"))
+        heavy = ThreadRunner()
+        self.assertIs(heavy, self.runner_of(plain, runner=heavy))
         self.assertEqual("reactor", self.runner_of(with_transaction, guarantee="exactly-once"))
 
     def test_misuse(self) -> None:
@@ -202,10 +220,25 @@ class HandlersTests(SourcesMixin, SimpleTestCase):
             (InvalidSource, {"handler": plain, "group": b"a"}),
             (NotCallable, {"handler": 7, "group": "a"}),
             (InvalidOptions, {"handler": plain, "group": "a", "options": {"timeout": 3}}),
+            (InvalidOptions, {"handler": lambda event: None, "group": "a"}),
+            (InvalidOptions, {"handler": plain, "group": "a", "options": HEAVY}),
+            (InvalidOptions, {"handler": waits, "group": "a", "options": EXACTLY_ONCE}),
         ):
             given: Any = wrong
             self.assertRaises(error, register_group_handler, **given)
         self.assertEqual([], registry.GROUP_HANDLERS)
+
+    def test_twice(self) -> None:
+        """A handler that no other could be told from is refused, since no worker would start."""
+        register_group_handler(handler=plain, group="^a")
+        register_group_handler(handler=plain, group="^b")
+        register_group_handler(handler=plain, group="^b", options=HandlerOptions(name="again"))
+
+        with self.assertRaises(NameTaken):
+            register_group_handler(handler=plain, group="^b")
+        in_memory = HandlerOptions(durable=False)
+        register_group_handler(handler=plain, group="^b", options=in_memory)
+        self.assertEqual(4, len(registry.GROUP_HANDLERS))
 
     def test_entered(self) -> None:
         """A worker gets what is registered, in order, and is told of what comes later."""

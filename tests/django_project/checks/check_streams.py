@@ -94,6 +94,7 @@ class NewEventsTests(TestCase):
         """What cannot be iterated over is refused at once."""
         self.assertRaises(InvalidSource, api.only_new_events, 7)
         self.assertRaises(InvalidSource, api.process_events, None)
+        self.assertRaises(InvalidSource, api.process_events, api.event("a", 1))
 
 
 class ProcessTests(TestCase):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from argparse import ArgumentParser
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
 
 from django.apps import apps
 from django.core.exceptions import FieldError, ValidationError
@@ -17,6 +17,11 @@ from twisted_dispatcher.django.progress import progress
 from twisted_dispatcher.django.registry import MODEL_SOURCES
 from twisted_dispatcher.django.streams import process_events
 from twisted_dispatcher.django.sweeping import BATCH, Swept, sweep
+
+_TRUTHS: Final = {
+    **dict.fromkeys(("1", "true", "yes"), True),
+    **dict.fromkeys(("0", "false", "no"), False),
+}
 
 
 class Command(BaseCommand):
@@ -173,5 +178,7 @@ def _value(name: str, value: str) -> Any:
     if name.endswith("__in"):
         return value.split(",")
     if name.endswith("__isnull"):
-        return value.lower() in ("1", "true", "yes")
+        if value.lower() not in _TRUTHS:
+            raise CommandError(f"--filter {name} is true or false, not {value!r}")
+        return _TRUTHS[value.lower()]
     return value
