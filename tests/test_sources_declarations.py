@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timezone
+from enum import Enum
 from functools import partial
 from typing import Any
 
@@ -63,6 +64,21 @@ class DeclaredTests(SynchronousTestCase):
         self.assertIs(found["challenge"], CHALLENGE)
         self.assertIs(found["context"]["challenge"], CHALLENGE)
         self.assertNotIn("group", found.context)
+
+    def test_kinds_of_text(self) -> None:
+        """Group and key are plain texts, also where they are given as members of an enum."""
+
+        class Group(str, Enum):
+            CREATED = "challenge_created"
+
+        for declaration in (
+            {"group": Group.CREATED, "key": Group.CREATED},
+            Event(type=Group.CREATED, key=Group.CREATED),
+        ):
+            found = declared(declaration)
+
+            self.assertEqual((found.type, found.key), ("challenge_created", "challenge_created"))
+            self.assertEqual({type(found.type), type(found.key)}, {str})
 
     def test_both(self) -> None:
         """Data in the context and beside it come together."""

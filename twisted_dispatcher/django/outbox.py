@@ -22,7 +22,8 @@ import attrs
 from django.db import connections, transaction
 
 from twisted_dispatcher.django.beginning import Beginning
-from twisted_dispatcher.django.conf import conf
+from twisted_dispatcher.django.commits import at_commit
+from twisted_dispatcher.django.conf import AT_ONCE, conf
 from twisted_dispatcher.django.databases import kind_of, takes_several
 from twisted_dispatcher.django.problems import tell
 from twisted_dispatcher.durable.codec import default_codec
@@ -229,7 +230,10 @@ def _record_later(drafts: Sequence[Draft], using: str) -> None:
             if each.collision is not None:
                 tell(each.draft.source, each.draft.new.key, each.collision)
 
-    transaction.on_commit(record_after_commit, using=using, robust=True)
+    if conf().run == AT_ONCE:
+        at_commit(record_after_commit, using)
+    else:
+        transaction.on_commit(record_after_commit, using=using, robust=True)
 
 
 def record_on(

@@ -9,6 +9,7 @@ cannot be: otherwise the row would be there without them.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from contextlib import nullcontext
 from functools import wraps
@@ -25,6 +26,7 @@ from twisted_dispatcher.django.problems import key_of, tell
 from twisted_dispatcher.django.registry import MODEL_SOURCES, Source
 from twisted_dispatcher.errors import InvalidSource, SourceBroke
 from twisted_dispatcher.registration.handlers import callable_name
+from twisted_dispatcher.sources.reading import check_items
 
 Report = Callable[[str, "str | None", BaseException], object]
 
@@ -46,6 +48,11 @@ def register_model_event_source(*, sender: type[Model], source: Source) -> None:
         raise InvalidSource(f"{sender._meta.label} is abstract, and nothing of it is saved")
     if not callable(source):
         raise InvalidSource(f"a source is a function of an instance, not {source!r}")
+    if inspect.iscoroutinefunction(source) or inspect.isasyncgenfunction(source):
+        raise InvalidSource(
+            f"{callable_name(source)} is asynchronous, and a source runs within save(), which "
+            "waits for nothing but the database: make it a plain function"
+        )
     MODEL_SOURCES.setdefault(sender, []).append(source)
     _save_in_transactions(sender)
     uid = f"twisted_dispatcher {sender._meta.label}"
@@ -98,7 +105,9 @@ def drafts_of(source: Source, instance: Any, using: str, report: Report = tell) 
     drafts: list[Draft] = []
     try:
         with contained(using):
-            for declaration in source(instance) or ():
+            found = source(instance)
+            check_items(found, name)
+            for declaration in found or ():
                 try:
                     drafts.append(drafted(declaration, name))
                 except Exception as error:

@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
+import attrs
+
 from twisted_dispatcher.errors import InvalidDeclaration
 from twisted_dispatcher.events import Event
 
@@ -44,9 +46,11 @@ def declared(declaration: Any) -> Event:
     :raises InvalidDeclaration: which names what is missing, or of the wrong type.
     """
     if isinstance(declaration, Event):
-        _require_text(declaration.type, "group")
-        _require_text(declaration.key, "key")
-        return declaration
+        kind = _require_text(declaration.type, "group")
+        key = _require_text(declaration.key, "key")
+        if kind is declaration.type and key is declaration.key:
+            return declaration
+        return attrs.evolve(declaration, type=kind, key=key)
     if not isinstance(declaration, Mapping):
         raise InvalidDeclaration(
             f"a source gives events as mappings with 'group' and 'key', not as "
@@ -62,6 +66,7 @@ def declared(declaration: Any) -> Event:
 
 
 def _require_text(value: object, name: str) -> str:
+    """Give a text as it is, and plain where it is one of a kind: the member of an enum, say."""
     if not isinstance(value, str) or not value:
         found = "no" if value is None else "an empty" if value == "" else type(value).__name__
         raise InvalidDeclaration(
@@ -69,7 +74,7 @@ def _require_text(value: object, name: str) -> str:
             f"{name}: make it with event(group, id, context)",
             name,
         )
-    return value
+    return value if type(value) is str else str.__str__(value)
 
 
 def _optional(declaration: Mapping[str, Any], name: str, kind: type) -> Any:

@@ -410,6 +410,23 @@ class RolledBackTests(Scenes, TestCase):
         self.assertEqual((len(self.seen), len(callbacks), called), (1, 1, []))
 
 
+class OtherDatabaseTests(AtOnceMixin, TestCase):
+    """With a database in which no event lives, in transactions that are rolled back."""
+
+    databases = {"default", "other"}
+
+    def test_recorded(self) -> None:
+        """What is saved in the other database has its events when its block ends."""
+        seen: list[Any] = []
+        with source(Member, joined), handlers((seen.append, "joined")):
+            with transaction.atomic(using="other"):
+                Member(name="Ada").save(using="other")
+                self.assertEqual([], seen)
+            Member(name="Grace").save(using="other")
+
+        self.assertEqual(["Ada", "Grace"], [each["member"].name for each in seen])
+
+
 class CommittedTests(Scenes, TransactionTestCase):
     """In transactions that are committed."""
 

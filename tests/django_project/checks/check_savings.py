@@ -141,7 +141,15 @@ class SourcesTests(SourcesMixin, TestCase):
 
     def test_misuse(self) -> None:
         """What is no model, or no source, is refused."""
+
+        async def asynchronous(member: Member) -> Any:
+            """Nobody would wait for it."""
+
+        async def streaming(member: Member) -> Any:
+            yield event("joined", member.pk)
+
         wrong: list[Any] = [(str, joined), ("club.Member", joined), (Member, None)]
+        wrong += [(Member, asynchronous), (Member, streaming)]
         for sender, source in wrong:
             with self.assertRaises(InvalidSource):
                 register_model_event_source(sender=sender, source=source)
@@ -260,6 +268,17 @@ class BrokenSourcesTests(SourcesMixin, TestCase):
 
         self.assertIsInstance(error, KeyCollision)
         self.assertEqual([f"joined_{self.member.pk}"], keys())
+
+    def test_single(self) -> None:
+        """A source that gives one event, and no list, is told so once."""
+        self.register(Member, lambda member: event("joined", member.pk))
+
+        with self.assertLogs(LOGGER) as logs:
+            Member.objects.create(name="Ada")
+
+        [logged] = logs.output
+        self.assertIn("put it into a list", logged)
+        self.assertEqual([], keys())
 
     def test_no_iterable(self) -> None:
         """A source that gives nothing to iterate over is logged."""
