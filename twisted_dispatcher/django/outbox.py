@@ -13,15 +13,13 @@ until a sweep (``process_event_sources``) finds that they are missing.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
 import attrs
 from django.db import connections, transaction
 
-from twisted_dispatcher.django.beginning import Beginning
 from twisted_dispatcher.django.commits import at_commit
 from twisted_dispatcher.django.conf import AT_ONCE, conf
 from twisted_dispatcher.django.databases import kind_of, takes_several
@@ -33,7 +31,6 @@ from twisted_dispatcher.events import Event
 from twisted_dispatcher.records import Acceptance, NewEvent
 from twisted_dispatcher.sources import declared
 from twisted_dispatcher.stores.outbox import Entry, outbox_on
-from twisted_dispatcher.stores.outbox.sqlite import LOCK
 
 _keys: Final = KeyMaker()
 
@@ -169,57 +166,6 @@ def record_drafts(drafts: Sequence[Draft], using: str | None = None) -> list[Rec
         return record_on(connection, drafts)
     with transaction.atomic(using=alias):
         return record_on(connection, drafts)
-
-
-def writing(alias: str) -> AbstractContextManager[None]:
-    """Have what is written be one transaction, or a part of the one that is open."""
-    connection = connections[alias]
-    return _Part(connection) if connection.in_atomic_block else _transaction(connection)
-
-
-class _Part:
-    """
-    What belongs together within a transaction: when it fails, the transaction is rolled back.
-
-    It does what Django's `mark_for_rollback_on_error` does, at less expense where nothing fails:
-    every save() of a model with a source comes by here.
-    """
-
-    def __init__(self, connection: Any) -> None:
-        self._connection = connection
-        self._beginning = Beginning(connection)
-
-    def __enter__(self) -> None:
-        self._beginning.__enter__()
-
-    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
-        self._beginning.__exit__(kind, error, traceback)
-        if isinstance(error, Exception) and self._connection.in_atomic_block:
-            self._connection.set_rollback(True)
-            # Whoever goes on with the transaction is told why it is broken.
-            self._connection.rollback_exc = error
-
-
-@contextmanager
-def _transaction(connection: Any) -> Iterator[None]:
-    """
-    Have what is written be a transaction of its own.
-
-    It may write from its beginning on, and waits until it may. SQLite refuses it otherwise to one
-    that has read, where others have written since.
-    """
-    begins = connection.get_autocommit()
-    with transaction.atomic(using=connection.alias, savepoint=False):
-        if begins and connection.vendor == "sqlite" and not _locks_itself(connection):
-            with connection.wrap_database_errors:
-                connection.connection.execute(LOCK)
-        with Beginning(connection):
-            yield
-
-
-def _locks_itself(connection: Any) -> bool:
-    """Tell whether transactions on SQLite begin with the lock to write: a setting of Django's."""
-    return getattr(connection, "transaction_mode", None) in ("IMMEDIATE", "EXCLUSIVE")
 
 
 def _record_later(drafts: Sequence[Draft], using: str) -> None:

@@ -20,10 +20,11 @@ from django.db.models import Model
 from django.db.models.signals import post_save
 
 from twisted_dispatcher.django.conf import conf
-from twisted_dispatcher.django.outbox import Draft, drafted, writing
+from twisted_dispatcher.django.outbox import Draft, drafted
 from twisted_dispatcher.django.pending import record_at_commit
 from twisted_dispatcher.django.problems import key_of, tell
 from twisted_dispatcher.django.registry import MODEL_SOURCES, Source
+from twisted_dispatcher.django.writing import writing
 from twisted_dispatcher.errors import InvalidSource, SourceBroke
 from twisted_dispatcher.registration.handlers import callable_name
 from twisted_dispatcher.sources.reading import check_items

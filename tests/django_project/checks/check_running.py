@@ -17,7 +17,7 @@ from twisted_dispatcher.django import running
 from twisted_dispatcher.django.api import event, process_events, register_group_handler
 from twisted_dispatcher.django.models import Delivery
 from twisted_dispatcher.django.models import Event as StoredEvent
-from twisted_dispatcher.django.outbox import writing
+from twisted_dispatcher.django.writing import writing
 from twisted_dispatcher.errors import UnknownDelivery
 from twisted_dispatcher.service import DispatcherService
 
