@@ -1,9 +1,10 @@
 """
 A PostgreSQL server for tests, and a schema of its own for each of them.
 
-The server is the one that TWISTED_DISPATCHER_TEST_POSTGRESQL names (a URL); else one that answers
-on this machine and has a database ``test``; else one that is started here, from the system's
-binaries, and ends with the tests. Where there is none of these the tests are skipped, unless
+The server is the one that TWISTED_DISPATCHER_TEST_POSTGRESQL names (a URL); else one that is
+started here, from the system's binaries, and ends with the tests: it does not wait for the disk,
+and nobody else fills its catalogs; else one that answers on this machine and has a database
+``test``. Where there is none of these the tests are skipped, unless
 TWISTED_DISPATCHER_REQUIRE_SERVICES is set: then they fail.
 """
 
@@ -70,12 +71,12 @@ def server_url() -> str | None:
         return None
     if os.environ.get(URL):
         return os.environ[URL]
-    for user in (getpass.getuser(), "postgres"):
-        url = f"postgresql://{user}@{RUNNING}"
-        if is_there(url):
-            return url
     binaries = binaries_of_the_system()
-    return None if binaries is None else Server(binaries).url
+    if binaries is not None:
+        return Server(binaries).url
+    users = (getpass.getuser(), "postgres")
+    urls = (f"postgresql://{user}@{RUNNING}" for user in users)
+    return next((url for url in urls if is_there(url)), None)
 
 
 def binaries_of_the_system() -> Path | None:
