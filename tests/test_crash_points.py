@@ -141,10 +141,9 @@ class CrashPointsOnPostgreSQLTests(CrashPoints, PostgreSQL, SynchronousTestCase)
     every = 1 if os.environ.get("TWISTED_DISPATCHER_TEST_CRASHES") == "all" else 7
 
     def setUp(self) -> None:
-        """Have a schema, which does not wait for the disk: no machine dies in a test."""
+        """Have a schema."""
         super().setUp()
-        self.make_schema()
-        self.place = self.careless_url()
+        self.place = self.make_schema()
 
     def make_place(self) -> str:
         """Empty the schema."""
