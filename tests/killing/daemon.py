@@ -101,11 +101,16 @@ class CallAhead:
 
 @implementer(IReactorTime)
 class ClockAhead:
-    """The reactor's clock, some seconds ahead."""
+    """
+    The reactor's clock, some seconds ahead.
+
+    :ivar is_dead: whether nothing happens any more of what is still asked for.
+    """
 
     def __init__(self, reactor: Any, seconds: float) -> None:
         self._reactor = reactor
         self._seconds = seconds
+        self.is_dead = False
 
     def seconds(self) -> float:
         """Give the time."""
@@ -113,6 +118,8 @@ class ClockAhead:
 
     def callLater(self, *given: Any, **named: Any) -> CallAhead:  # noqa: N802
         """Have something called, after some seconds."""
+        if self.is_dead:
+            given, named = (0, lambda: None), {}
         return CallAhead(self._reactor.callLater(*given, **named), self._seconds)
 
     def getDelayedCalls(self) -> list[CallAhead]:  # noqa: N802
