@@ -7,19 +7,22 @@ BIN := $(VENV)/bin
 # Makes modules of the files that it reads.
 MODULES := sed 's|/|.|; s|\.py$$||'
 # Those whose tests are made for every store; on PostgreSQL only here, as they take some minutes.
-SERVER_TESTS = $$(grep -lE 'ON_SERVERS|on_stores' tests/test_*.py | $(MODULES))
+SERVER_TESTS = $$(grep -lE 'ON_SERVERS|on_stores\(' tests/test_*.py | $(MODULES))
 # Those in which processes are killed, or brought down at every point.
 KILLS := tests\.(killing|projects|blocking\.children)
 KILLING_TESTS = $$(grep -lE '$(KILLS)' tests/test_*.py | $(MODULES))
 # Of the others, those that run whole programs: what runs in processes of its own is not measured.
 PROGRAMS := tests\.(documents|benchmarks|test_django)|examples\.challenges
-PROGRAM_TESTS = $$(grep -LE '$(KILLS)' tests/test_*.py | xargs grep -lE '$(PROGRAMS)' | $(MODULES))
+PROGRAM_TESTS = $$(grep -LE '$(KILLS)' tests/test_*.py | xargs grep -lE '$(PROGRAMS)' | \
+  grep -v '$(LEFT_OUT)' | $(MODULES))
 MEASURED_TESTS = $$(grep -LE '$(KILLS)|$(PROGRAMS)' tests/test_*.py | $(MODULES))
 # Of these, those that wait for the disks of stores, mostly; and the rest.
-STORES := postgresql|ON_SERVERS|on_stores
+STORES := postgresql|ON_SERVERS|on_stores\(
 STORE_TESTS = $$(grep -LE '$(KILLS)|$(PROGRAMS)' tests/test_*.py | xargs grep -lE '$(STORES)' | $(MODULES))
 OTHER_TESTS = $$(grep -LE '$(KILLS)|$(PROGRAMS)|$(STORES)' tests/test_*.py | $(MODULES))
 TRIAL := -m twisted.trial --temp-directory=build/trial
+# Programs that are not tried: one Python is enough for those that only we run.
+LEFT_OUT ?= ^$$
 WHAT ?= in_memory
 DEMO_LOG := build/demo/helpdesk.xes.gz
 DEMO_STORE := sqlite:///build/demo/helpdesk.db
@@ -29,7 +32,7 @@ DEMO_STORE := sqlite:///build/demo/helpdesk.db
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
 
-.PHONY: help demo challenges site test test-programs test-killing test-servers lint format types layers coverage docs changelog wheel benchmark clean
+.PHONY: help compiled demo challenges site test test-programs test-killing test-servers lint format types layers coverage docs changelog wheel benchmark clean
 
 help: ## List what can be made.
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | while IFS="$$(printf '\t')" read -r target what; \
@@ -54,23 +57,28 @@ site: $(VENV)/.with-django ## Serve the example of a Django site, with its admin
 	@echo "==> http://127.0.0.1:8000/admin/ knows admin, whose password is admin"
 	@$(BIN)/python examples/challenges/manage.py runserver
 
-test: $(VENV)/.with-test ## Run the tests.
+# Tests start hundreds of programs. Where Python is told to write no bytecode, each of them would
+# compile all of it once more.
+compiled: $(VENV)/.with-test
+	@$(BIN)/python -m compileall -q twisted_dispatcher tests examples
+
+test: compiled ## Run the tests.
 	@echo "==> running the tests"
 	@mkdir -p build
 	@$(BIN)/python -m tests.side_by_side build/trials \
 	  programs $(PROGRAM_TESTS) -- stores $(STORE_TESTS) -- others $(OTHER_TESTS)
 
-test-programs: $(VENV)/.with-test ## Run those of the tests that `make coverage` leaves out.
+test-programs: compiled ## Run those of the tests that `make coverage` leaves out.
 	@echo "==> running the tests that run whole programs"
 	@mkdir -p build
 	@$(BIN)/python $(TRIAL) $(PROGRAM_TESTS)
 
-test-killing: $(VENV)/.with-test ## Run the tests in which processes are killed at any moment.
+test-killing: compiled ## Run the tests in which processes are killed at any moment.
 	@echo "==> running the tests in which processes are killed"
 	@mkdir -p build
 	@$(BIN)/python $(TRIAL) $(KILLING_TESTS)
 
-test-servers: $(VENV)/.with-test ## Run the tests of durable dispatch on PostgreSQL.
+test-servers: compiled ## Run the tests of durable dispatch on PostgreSQL.
 	@echo "==> running the tests of durable dispatch on PostgreSQL"
 	@mkdir -p build
 	@TWISTED_DISPATCHER_TEST_SERVERS=all $(BIN)/python $(TRIAL) $(SERVER_TESTS)
@@ -92,7 +100,7 @@ layers: $(VENV)/.with-test ## Check that modules import only from the floors bel
 	@mkdir -p build
 	@$(BIN)/python $(TRIAL) tests.test_layers
 
-coverage: $(VENV)/.with-test ## Run the tests that need no programs, and see that they reach the code.
+coverage: compiled ## Run the tests that need no programs, and see that they reach the code.
 	@echo "==> running the tests under coverage"
 	@mkdir -p build/coverage
 	@$(BIN)/coverage run $(TRIAL) $(MEASURED_TESTS)

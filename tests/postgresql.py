@@ -1,9 +1,10 @@
 """
 A PostgreSQL server for tests, and a schema of its own for each of them.
 
-The server is the one that TWISTED_DISPATCHER_TEST_POSTGRESQL names (a URL); else one that answers
-on this machine and has a database ``test``; else one that is started here, from the system's
-binaries, and ends with the tests. Where there is none of these the tests are skipped, unless
+The server is the one that TWISTED_DISPATCHER_TEST_POSTGRESQL names (a URL); else one that is
+started here, from the system's binaries, and ends with the tests: it does not wait for the disk,
+and nobody else fills its catalogs; else one that answers on this machine and has a database
+``test``. Where there is none of these the tests are skipped, unless
 TWISTED_DISPATCHER_REQUIRE_SERVICES is set: then they fail.
 """
 
@@ -16,14 +17,15 @@ import pwd
 import shutil
 import subprocess
 import tempfile
-from functools import lru_cache
-from itertools import count
+from collections.abc import Callable
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
-from uuid import uuid4
 
 from twisted.trial.unittest import SkipTest
+
+from tests.schemas import SETTINGS, Kept, drop, new_name
 
 try:
     import psycopg
@@ -40,18 +42,9 @@ REQUIRED = "TWISTED_DISPATCHER_REQUIRE_SERVICES"
 RUNNING = "127.0.0.1:5432/test"
 # Who runs the server where we are root, which it refuses to be.
 UNPRIVILEGED = ("postgres", "nobody")
-# Each schema that is dropped leaves some hundred dead rows in each of these, which everybody who
-# makes tables, or looks for some, has to pass by; the server's own cleaning does not keep pace.
-CATALOGS = (
-    *("pg_attribute", "pg_attrdef", "pg_class", "pg_constraint", "pg_depend", "pg_index"),
-    *("pg_namespace", "pg_proc", "pg_sequence", "pg_shdepend", "pg_statistic", "pg_type"),
-)
-# So many schemas are dropped until these are cleaned.
-CLEANED_AFTER = 25
-# What a server that is soon thrown away can do without.
-CARELESS = "-c fsync=off -c full_page_writes=off -c listen_addresses="
-
-_dropped = count(1)
+# What a server that is soon thrown away can do without. Where nothing is cleaned and analyzed at
+# moments of the server's own choice, plans are the same each time.
+CARELESS = "-c fsync=off -c full_page_writes=off -c autovacuum=off -c listen_addresses="
 
 
 def is_there(url: str) -> bool:
@@ -70,12 +63,12 @@ def server_url() -> str | None:
         return None
     if os.environ.get(URL):
         return os.environ[URL]
-    for user in (getpass.getuser(), "postgres"):
-        url = f"postgresql://{user}@{RUNNING}"
-        if is_there(url):
-            return url
     binaries = binaries_of_the_system()
-    return None if binaries is None else Server(binaries).url
+    if binaries is not None:
+        return Server(binaries).url
+    users = (getpass.getuser(), "postgres")
+    urls = (f"postgresql://{user}@{RUNNING}" for user in users)
+    return next((url for url in urls if is_there(url)), None)
 
 
 def binaries_of_the_system() -> Path | None:
@@ -165,9 +158,27 @@ def url_of_schema(schema: str) -> str:
     return f"{url}{'&' if '?' in url else '?'}options={options}&application_name={schema}"
 
 
+def make_store_tables(schema: str) -> None:
+    """Make the tables of a store, as who opens it does."""
+    from twisted_dispatcher.stores.postgresql.connections import connect, conninfo_of
+    from twisted_dispatcher.stores.postgresql.opening import prepare_tables
+
+    url = url_of_schema(schema)
+    with connect(conninfo_of(url), schema) as connection:
+        prepare_tables(connection, url, schema, migrate=True)
+
+
+@cache
+def kept_schemas(prepare: Callable[[str], object]) -> Kept:
+    """Give the schemas of this process whose tables are made by a function, given their names."""
+    kept = Kept(psycopg.connect(url_of_schema("public"), autocommit=True), prepare)
+    atexit.register(kept.close)
+    return kept
+
+
 class PostgreSQL(TestCase):
     """
-    A test with a new schema, which is dropped after it.
+    A test with a schema of its own.
 
     :ivar schema: its name.
     :ivar url: names a store in the schema.
@@ -175,30 +186,26 @@ class PostgreSQL(TestCase):
     """
 
     def make_schema(self) -> str:
-        """Make the schema, and give the URL of a store in it."""
-        self.schema = f"test_{uuid4().hex[:12]}"
-        self.url = url_of_schema(self.schema)
-        self.sql = psycopg.connect(self.url, autocommit=True, application_name="the test itself")
-        # Nobody waits for the disk to make and to drop what is there for a test.
-        self.sql.execute("SET synchronous_commit = off")
+        """Make a schema with nothing in it, dropped after the test; give the URL of a store."""
+        self._use(new_name())
         self.sql.execute(f"CREATE SCHEMA {self.schema}")
-        self.addCleanup(self.drop_schema)
+        self.addCleanup(drop, self.sql, self.schema)
         return self.url
 
-    def careless_url(self) -> str:
-        """Give the URL of a store that does not wait for the disk: no machine dies in a test."""
-        options = f"search_path%3D{self.schema}"
-        return self.url.replace(options, f"{options}%20-csynchronous_commit%3Doff")
+    def have_tables(self, prepare: Callable[[str], object] = make_store_tables) -> str:
+        """Have a schema with empty tables, which other tests use after it; give the URL."""
+        kept = kept_schemas(prepare)
+        schema = kept.take()
+        self.addCleanup(kept.give_back, schema)
+        self._use(schema.name)
+        return self.url
 
-    def drop_schema(self) -> None:
-        """Leave nothing behind."""
-        try:
-            self.sql.execute("SET client_min_messages = warning")
-            self.sql.execute(f"DROP SCHEMA {self.schema} CASCADE")
-            if not next(_dropped) % CLEANED_AFTER:
-                self.sql.execute(f"VACUUM {', '.join(CATALOGS)}")
-        finally:
-            self.sql.close()
+    def _use(self, schema: str) -> None:
+        self.schema = schema
+        self.url = url_of_schema(schema)
+        self.sql = psycopg.connect(self.url, autocommit=True, application_name="the test itself")
+        self.sql.execute(SETTINGS)
+        self.addCleanup(self.sql.close)
 
     def kill_connections(self, query: str = "") -> int:
         """

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from tests.django_project.databases import DATABASE
-from tests.postgresql import PostgreSQL
+from tests.postgresql import PostgreSQL, url_of_schema
 from tests.test_django import CHECKOUT, command
 
 if TYPE_CHECKING:
@@ -24,6 +24,27 @@ else:
 
 # Far more seconds than it takes.
 LIMIT = 120.0
+
+
+def migrate(url: str) -> None:
+    """Have the project's tables made."""
+    arguments = ("migrate", "--run-syncdb", "--verbosity=0", "--skip-checks")
+    done = subprocess.run(
+        [*command("tests.django_project"), *arguments],
+        cwd=CHECKOUT,
+        env={**os.environ, DATABASE: url},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=LIMIT,
+    )
+    assert done.returncode == 0, done.stdout
+
+
+def migrate_schema(schema: str) -> None:
+    """Have the project's tables made in a schema."""
+    migrate(url_of_schema(schema))
 
 
 class Project(_TestCase):
@@ -47,21 +68,6 @@ class Project(_TestCase):
             raise SkipTest("Django is not installed")
         self.environment = {DATABASE: self.make_url(), "PYTHONUNBUFFERED": "1"}
 
-    def migrate(self, url: str) -> None:
-        """Have the tables made."""
-        arguments = ("migrate", "--run-syncdb", "--verbosity=0", "--skip-checks")
-        done = subprocess.run(
-            [*command("tests.django_project"), *arguments],
-            cwd=CHECKOUT,
-            env={**os.environ, DATABASE: url},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=LIMIT,
-        )
-        self.assertEqual(done.returncode, 0, done.stdout)
-
 
 class ProjectOnSQLite(Project):
     """On a file of SQLite, which all processes share."""
@@ -72,7 +78,7 @@ class ProjectOnSQLite(Project):
         """Copy a file that has the tables."""
         if ProjectOnSQLite._template is None:
             template = Path(self.mktemp()).absolute()
-            self.migrate(f"sqlite:///{template}")
+            migrate(f"sqlite:///{template}")
             ProjectOnSQLite._template = template
         self.path = Path(self.mktemp()).absolute()
         shutil.copy(ProjectOnSQLite._template, self.path)
@@ -88,10 +94,8 @@ class ProjectOnPostgreSQL(Project, PostgreSQL):
     """On PostgreSQL."""
 
     def make_url(self) -> str:
-        """Make a schema with the tables."""
-        url = self.make_schema()
-        self.migrate(url)
-        return url
+        """Have a schema with the tables."""
+        return self.have_tables(migrate_schema)
 
     def query(self, sql: str) -> list[Any]:
         """Ask the database."""

@@ -47,7 +47,7 @@ class PostgreSQLTests(PostgreSQL, ChainStoreContract, SQLChainContract, Interfac
     """The contract, on a server, where threads do the work."""
 
     def make_store(self) -> Any:
-        return self.prepared(open_store(self.make_schema()))
+        return self.prepared(open_store(self.have_tables()))
 
     def another_store(self) -> Any:
         return self.prepared(open_store(self.url))

@@ -17,6 +17,7 @@ from tests.postgresql import PostgreSQL
 from tests.test_store_postgresql import wired
 from twisted_dispatcher import DurableDispatcher, open_store
 from twisted_dispatcher.chains import DONE
+from twisted_dispatcher.errors import StoreClosed
 from twisted_dispatcher.testing import pump
 from twisted_dispatcher.testing.durable import later
 from twisted_dispatcher.testing.stores.crashes import CrashPoint, ProcessDied
@@ -169,6 +170,7 @@ class PostgreSQLCrashTests(PostgreSQL, TestCase):
     async def start(self, store: Any, ahead: float) -> Orders:
         """Start the daemon, whose clock is some seconds ahead."""
         clock: Any = ClockAhead(reactor, ahead)
+        self.clock = clock
         self.dispatcher = DurableDispatcher(store, clock=clock)
         orders = Orders(self.dispatcher, self.calls.append, clock)
         self.dispatcher.start()
@@ -197,7 +199,8 @@ class PostgreSQLCrashTests(PostgreSQL, TestCase):
         return died[0] if died else None
 
     def silence(self, dispatcher: DurableDispatcher) -> None:
-        """Let the timers of a dead process do nothing."""
+        """Let the timers of a dead process do nothing, and those that it is yet to set."""
+        self.clock.is_dead = True
         for call in reactor.getDelayedCalls():
             owner = getattr(getattr(call, "func", None), "__self__", None)
             if type(owner).__module__.startswith("twisted_dispatcher."):
@@ -233,6 +236,8 @@ class PostgreSQLCrashTests(PostgreSQL, TestCase):
                 break
             deaths.append(death)
         await self.follow(orders, (len(orders) + 1) * 65.0)
+        # What had been answered before a death may have had the dead ask for more.
+        self.flushLoggedErrors(StoreClosed)
         self.assertEqual([], list(complaints(orders, self.calls, self.query)), deaths)
         return deaths
 

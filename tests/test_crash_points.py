@@ -6,17 +6,16 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from twisted.internet.defer import gatherResults
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.dispatching import Problem
-from tests.durable import ON_SERVERS, DurableTests, attempts, on_stores
+from tests.durable import attempts
 from tests.killing.shop import KEYWORDS, Call, Shop, complaints
 from tests.postgresql import PostgreSQL
-from twisted_dispatcher import DurableDispatcher, HandlerOptions, errors
+from twisted_dispatcher import DurableDispatcher, HandlerOptions
 from twisted_dispatcher.testing.clocked import NeverSettled
 from twisted_dispatcher.testing.crashes import (
     BEGINNING,
@@ -25,7 +24,7 @@ from twisted_dispatcher.testing.crashes import (
     Life,
     crash_everywhere,
 )
-from twisted_dispatcher.testing.stores.crashes import CrashPoint, ProcessDied
+from twisted_dispatcher.testing.stores.crashes import ProcessDied
 
 if TYPE_CHECKING:
     _TestCase = SynchronousTestCase
@@ -141,10 +140,9 @@ class CrashPointsOnPostgreSQLTests(CrashPoints, PostgreSQL, SynchronousTestCase)
     every = 1 if os.environ.get("TWISTED_DISPATCHER_TEST_CRASHES") == "all" else 7
 
     def setUp(self) -> None:
-        """Have a schema, which does not wait for the disk: no machine dies in a test."""
+        """Have a schema."""
         super().setUp()
-        self.make_schema()
-        self.place = self.careless_url()
+        self.place = self.make_schema()
 
     def make_place(self) -> str:
         """Empty the schema."""
@@ -243,62 +241,3 @@ class HelperTests(SynchronousTestCase):
             self.assertRaisesRegex(ProcessDied, "second", death, name)
 
         self.assertEqual((["first", "second"], "second"), (death.passed, death.point))
-
-
-class Stumbling(CrashPoint):
-    """Has what is done at one point fail, once; the process lives on."""
-
-    def __init__(self, nth: int, mishap: Exception) -> None:
-        super().__init__(nth)
-        self._mishap = mishap
-
-    def __call__(self, point: str) -> None:
-        """Pass a point, or fail there."""
-        try:
-            super().__call__(point)
-        except ProcessDied:
-            raise self._mishap from None
-
-
-class StumblingTests(DurableTests):
-    """Statements and commits that fail at every point in turn, in a process that lives on."""
-
-    timeout = 600
-
-    async def accepted(self, dispatcher: DurableDispatcher, key: str) -> None:
-        """Accept an order, again and again until it is accepted."""
-        for _ in range(3):
-            try:
-                await self.result(dispatcher.accept_event(key, key=key, kind="order", user="bob"))
-                return
-            except errors.StoreUnavailable:
-                continue
-        self.fail(f"{key} was not accepted")
-
-    async def test_every_point(self) -> None:
-        """Whatever statement or commit fails, once, everything is handled as it was promised."""
-        every = 7 if ON_SERVERS else 1
-        number = passed = 1
-        while number <= passed:
-            calls, stumbling = list[Call](), Stumbling(number, self.backend.mishap())
-            self.url = self.backend.new_url(self)
-            link = self.connect()
-            link.store.on_point = stumbling  # type: ignore[attr-defined]
-            dispatcher = self.make(*KEYWORDS, link=link, order_by=("user",))
-            Shop(calls.append, self.clock, 0.2).setup(dispatcher)
-            await self.start(dispatcher)
-            for key in ORDERS:
-                await self.accepted(dispatcher, key)
-            await self.until_settled(dispatcher)
-            await self.result(dispatcher.stop())
-
-            said = f"failed at point {number}, {stumbling.passed[number - 1 : number]}"
-            check(calls, partial(self.backend.query, self.url), said)
-            link.cut()
-            await link.store.close()
-            self.flushLoggedErrors(errors.StoreUnavailable)
-            number, passed = number + every, len(stumbling.passed)
-        self.assertTrue(number > 80, number)
-
-
-globals().update(on_stores(StumblingTests, that_outlive=True))

@@ -108,7 +108,7 @@ class PostgreSQLTests(PostgreSQL, TestCase):
         directory.mkdir()
         log = directory / "helpdesk.xes.gz"
         generate_log.generate(log, count=30, seed=6)
-        store = open_store(self.make_schema())
+        store = open_store(self.have_tables())
 
         try:
             report = await drive(store, read_tickets(log), 10)

@@ -269,14 +269,13 @@ class PostgreSQLTests(PostgreSQL, OutboxTests, TestCase):
     kind = "postgresql"
 
     def open_store(self) -> IStore:
-        self.make_schema()
-        return open_store(self.careless_url())
+        return open_store(self.have_tables())
 
     def connect(self) -> Any:
         import psycopg
 
         return psycopg.connect(
-            self.careless_url(), cursor_factory=psycopg.ClientCursor, prepare_threshold=None
+            self.url, cursor_factory=psycopg.ClientCursor, prepare_threshold=None
         )
 
     def cursor(self, connection: Any) -> Any:

@@ -38,7 +38,7 @@ class ContractTests(PostgreSQL, StoreContract, SQLContract, AnsweringContract, T
     """The contract."""
 
     def make_store(self) -> Any:
-        return open_store(self.make_schema())
+        return open_store(self.have_tables())
 
     def another_store(self) -> Any:
         return open_store(self.url)
@@ -67,7 +67,7 @@ class PostgreSQLScene(PostgreSQL, Scene):
     store: Any
 
     def make_store(self) -> Any:
-        return open_store(self.make_schema())
+        return open_store(self.have_tables())
 
     def another_store(self) -> Any:
         return open_store(self.url)

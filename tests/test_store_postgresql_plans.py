@@ -11,6 +11,7 @@ from twisted.trial.unittest import TestCase
 
 from tests.asking import ask_everything
 from tests.test_store_postgresql import PostgreSQLScene
+from twisted_dispatcher import open_store
 from twisted_dispatcher.stores.postgresql.accepting_one import AcceptMessage
 from twisted_dispatcher.stores.postgresql.ledger import Ledger
 from twisted_dispatcher.stores.postgresql.settling_one import SettleMessage
@@ -23,6 +24,10 @@ SMALL = {"twisted_dispatcher_delivery_due", "twisted_dispatcher_delivery_failed"
 
 class PlanTests(PostgreSQLScene, TestCase):
     """The plans of all statements."""
+
+    def make_store(self) -> Any:
+        """Open a store in a new schema: plans depend on what has been in the tables."""
+        return open_store(self.make_schema())
 
     async def statements(self) -> dict[str, Any]:
         """Have everything done by threads; give what was executed, with some parameters of it."""

@@ -45,7 +45,7 @@ class PostgreSQLTests(PostgreSQL, TriggerStoreContract, InterfaceTests, TestCase
     """The contract, on a server."""
 
     def make_store(self) -> Any:
-        return open_store(self.make_schema())
+        return open_store(self.have_tables())
 
     def another_store(self) -> Any:
         return open_store(self.url)

@@ -18,9 +18,9 @@ import attrs
 from twisted.internet.defer import Deferred
 from twisted.internet.task import cooperate, deferLater, react
 
-from tests.killing.daemon import BETWEEN_LIVES, ClockAhead, say
+from tests.killing.daemon import BETWEEN_LIVES, ClockAhead, open_carelessly, say
 from tests.killing.orders import Call, Orders
-from twisted_dispatcher import DurableDispatcher, open_store
+from twisted_dispatcher import DurableDispatcher
 from twisted_dispatcher.chains import DONE
 
 # So many orders are placed at once.
@@ -47,7 +47,7 @@ class Journal:
 
 async def live(reactor: Any, url: str, path: str, orders: int, ahead: float) -> None:
     """Place the orders, let the schedule execute them, and end when all are at their end."""
-    store: Any = open_store(url)
+    store = open_carelessly(url)
     clock: Any = ClockAhead(reactor, ahead)
     dispatcher = DurableDispatcher(store, clock=clock)
     shop = Orders(dispatcher, Journal(path).note, clock, CALLBACK, at_once=20)

@@ -18,13 +18,12 @@ from typing import Any
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.task import deferLater, react
 
-from tests.killing.daemon import BETWEEN_LIVES, ClockAhead, say
+from tests.killing.daemon import BETWEEN_LIVES, ClockAhead, open_carelessly, say
 from twisted_dispatcher import (
     DurableDispatcher,
     HandlerOptions,
     RetryPolicy,
     current_delivery,
-    open_store,
 )
 
 # The events, and the guarantees of the handlers that kill at some of them.
@@ -87,7 +86,7 @@ def setup(dispatcher: DurableDispatcher, attempts: int) -> None:
 
 async def live(reactor: Any, url: str, attempts: int, ahead: float) -> None:
     """Accept the events, which is done once, and work until all of them are settled."""
-    store = open_store(url)
+    store = open_carelessly(url)
     clock: Any = ClockAhead(reactor, ahead)
     dispatcher = DurableDispatcher(store, ("kind",), clock=clock)
     setup(dispatcher, attempts)

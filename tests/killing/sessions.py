@@ -18,8 +18,8 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.internet.task import cooperate, deferLater, react
 
-from tests.killing.daemon import BETWEEN_LIVES, ClockAhead, read_journal, say
-from twisted_dispatcher import DurableDispatcher, open_store
+from tests.killing.daemon import BETWEEN_LIVES, ClockAhead, open_carelessly, read_journal, say
+from twisted_dispatcher import DurableDispatcher
 from twisted_dispatcher.triggers import (
     FinalizingTriggerManager,
     TaskContext,
@@ -66,7 +66,7 @@ async def live(reactor: Any, url: str, path: str, sessions: int, ahead: float) -
     """Fire what was not fired yet, and work until nothing is left."""
     fired = {each.get("number") for each in read_journal(path)}
     os.environ[JOURNAL] = path
-    store = open_store(url)
+    store = open_carelessly(url)
     clock: Any = ClockAhead(reactor, ahead)
     dispatcher = DurableDispatcher(store, clock=clock)
     install(dispatcher)

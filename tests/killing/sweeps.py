@@ -18,8 +18,8 @@ from typing import Any, cast
 from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater, react
 
-from tests.killing.daemon import BETWEEN_LIVES, ClockAhead, say
-from twisted_dispatcher import DurableDispatcher, Event, HandlerOptions, RetryPolicy, open_store
+from tests.killing.daemon import BETWEEN_LIVES, ClockAhead, open_carelessly, say
+from twisted_dispatcher import DurableDispatcher, Event, HandlerOptions, RetryPolicy
 from twisted_dispatcher.sources import EventSources, event, places
 
 # So many events of a stream follow on the sweep.
@@ -73,7 +73,7 @@ class Program:
 async def live(reactor: Any, url: str, path: str, objects: int, ahead: float) -> None:
     """Sweep, process the stream, and end when everything is settled."""
     places.OBJECTS = 10  # type: ignore[misc]
-    store = open_store(url)
+    store = open_carelessly(url)
     clock: Any = ClockAhead(reactor, ahead)
     dispatcher = DurableDispatcher(store, clock=clock)
     sources = EventSources(dispatcher)
