@@ -16,6 +16,7 @@ import os
 import pwd
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable
 from functools import cache, lru_cache
@@ -42,6 +43,8 @@ REQUIRED = "TWISTED_DISPATCHER_REQUIRE_SERVICES"
 RUNNING = "127.0.0.1:5432/test"
 # Who runs the server where we are root, which it refuses to be.
 UNPRIVILEGED = ("postgres", "nobody")
+# Waits for the end of what holds its input, however that ends, and leaves nothing of the server.
+GUARD = 'read -r _; "$0" -w -D "$1/data" -m immediate stop; rm -rf "$1"'
 # What a server that is soon thrown away can do without. Where nothing is cleaned and analyzed at
 # moments of the server's own choice, plans are the same each time.
 CARELESS = "-c fsync=off -c full_page_writes=off -c autovacuum=off -c listen_addresses="
@@ -65,7 +68,10 @@ def server_url() -> str | None:
         return os.environ[URL]
     binaries = binaries_of_the_system()
     if binaries is not None:
-        return Server(binaries).url
+        try:
+            return Server(binaries).url
+        except (OSError, subprocess.SubprocessError, psycopg.Error) as error:
+            print(f"no server of the tests' own: {error}; one that runs may do", file=sys.stderr)
     users = (getpass.getuser(), "postgres")
     urls = (f"postgresql://{user}@{RUNNING}" for user in users)
     return next((url for url in urls if is_there(url)), None)
@@ -83,7 +89,7 @@ def binaries_of_the_system() -> Path | None:
 
 class Server:
     """
-    A server in a directory of its own, which ends with this process.
+    A server in a directory of its own, which ends with this process, also when that is killed.
 
     :ivar url: names the database ``test`` on it.
     """
@@ -100,6 +106,13 @@ class Server:
             shutil.chown(self._home, user)
             group = pwd.getpwnam(user).pw_gid
             self._options |= {"user": user, "group": group, "extra_groups": ()}
+        self._guard = subprocess.Popen(
+            ["sh", "-c", GUARD, str(binaries / "pg_ctl"), str(self._home)],
+            **{**self._options, "cwd": "/"},
+            stdin=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
         atexit.register(self.remove)
         self._run("initdb", "-A", "trust", "-E", "UTF8", "-U", user, "--no-sync", "--locale=C")
         self.start()
@@ -108,9 +121,9 @@ class Server:
             connection.execute("CREATE DATABASE test")
         self.url = url.format("test")
 
-    def _run(self, program: str, *arguments: str, check: bool = True) -> None:
+    def _run(self, program: str, *arguments: str) -> None:
         command = [str(self._binaries / program), "-D", str(self._home / "data"), *arguments]
-        subprocess.run(command, check=check, **self._options)
+        subprocess.run(command, check=True, **self._options)
 
     def start(self) -> None:
         """Start it, and wait until it is there."""
@@ -124,8 +137,7 @@ class Server:
     def remove(self) -> None:
         """Stop it, and leave nothing behind."""
         atexit.unregister(self.remove)
-        self._run("pg_ctl", "-w", "-m", "immediate", "stop", check=False)
-        shutil.rmtree(self._home, ignore_errors=True)
+        self._guard.communicate()
 
 
 def new_server() -> Server:
