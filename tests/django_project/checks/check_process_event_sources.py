@@ -117,7 +117,7 @@ class CommandTests(SweepCase):
         self.register(Member, self.joined)
         for arguments, text in {
             ("club.Nothing",): "is no model",
-            ("nonsense",): "is no model",
+            ("nonsense",): "as app.Model",
             ("club.Gift",): "has no event source; these have: club.Member",
             ("--filter", "height=7"): "does not fit club.Member",
             ("--filter", "id=many"): "does not fit club.Member",
@@ -239,6 +239,33 @@ class StoppedTests(SweepCase):
             self.seen.clear()
             process(*arguments)
             self.assertEqual(5, len(self.seen), arguments)
+
+    def test_begun_anew_and_stopped(self) -> None:
+        """One that was stopped at once is resumed at its own beginning, not where another was."""
+        self.stopping_at("Dan")
+        with self.assertRaises(CommandError):
+            process("--batch", "2")
+        with patch.object(sweeping, "drafts_of", side_effect=KeyboardInterrupt):
+            self.assertRaises(CommandError, process)
+        self.seen.clear()
+
+        process("--resume")
+
+        self.assertEqual(5, len(self.seen))
+
+    def test_nothing_left(self) -> None:
+        """When all that was left to do is gone, the next one begins anew."""
+        self.stopping_at("Dan")
+        with self.assertRaises(CommandError):
+            process("--batch", "2")
+        Member.objects.filter(name__in=["Cid", "Dan", "Eve"]).delete()
+        self.seen.clear()
+
+        self.assertIn("2 seen, 0 events", process("--resume"))
+        self.assertEqual([], self.seen)
+        process("--resume")
+
+        self.assertEqual(["Ann", "Bob"], self.seen)
 
     def test_other_filter(self) -> None:
         """How far it is belongs to the filter: another one begins with the first instance."""

@@ -152,6 +152,8 @@ def _models(labels: Iterable[str], *, may_be_none: bool) -> list[type[Model]]:
 
 
 def _model(label: str) -> type[Model]:
+    if label.count(".") != 1:
+        raise CommandError(f"{label!r} is no model: name it with its application, as app.Model")
     try:
         model: type[Model] = apps.get_model(label)
     except (LookupError, ValueError) as error:
