@@ -142,10 +142,11 @@ def sweep(
             for draft in drafts_of(source, instance, queryset.db, swept.tell)
         ]
         following = _batch_behind(queryset, instances[-1].pk, batch)
+        seen = swept.seen + len(instances)
         with transaction.atomic(using=conf().database):
-            swept.seen += len(instances)
-            place.keep(swept.seen, instances[-1], began=began, ended=not following)
+            place.keep(seen, instances[-1], began=began, ended=not following)
             swept.add(record_drafts(drafts))
+        swept.seen = seen
         yield swept
         instances = following
 
