@@ -9,7 +9,7 @@ from unittest.mock import patch
 
 from django.core.management import CommandError, call_command
 from django.core.management.base import OutputWrapper
-from django.db import connection
+from django.db import OperationalError, connection
 from django.test import TestCase
 from django.test.utils import CaptureQueriesContext
 
@@ -228,6 +228,14 @@ class StoppedTests(SweepCase):
         self.assertEqual(["Cid", "Dan", "Eve"], self.seen)
         self.assertIn("5 seen, 3 events recorded", said)
         self.assertIsNotNone(Sweep.objects.get().ended)
+
+    def test_database_fails(self) -> None:
+        """What the database says is told in a line, with how far the sweep is."""
+        self.register(Member, self.joined)
+        broken = patch.object(sweeping, "record_drafts", side_effect=OperationalError("full"))
+
+        with broken, self.assertRaisesMessage(CommandError, "after 0, --resume goes on"):
+            process()
 
     def test_begun_anew(self) -> None:
         """Without --resume, and after one that has ended, it begins with the first instance."""
