@@ -82,6 +82,10 @@ class FlaskShopTests(BlockingTestCase):
         client = self.shop()
 
         self.assertEqual(400, client.put("/orders/7", json=["lamp"]).status_code)
+        self.assertEqual(400, client.put("/orders/7?wait=nan", json=BASKET).status_code)
+        refused = client.put("/orders/7", json={"\ud800": 1})
+        self.assertEqual(400, refused.status_code)
+        self.assertIn("basket", refused.json["error"])
         self.assertEqual(404, client.get("/orders/7").status_code)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from flask import Flask, abort, request
 
 from examples.flask_shop.shop import Shop
-from twisted_dispatcher.errors import CallTimeout
+from twisted_dispatcher.errors import CallTimeout, InvalidOptions, NotEncodable
 
 
 def create_app(shop: Shop) -> Flask:
@@ -28,6 +28,12 @@ def create_app(shop: Shop) -> Flask:
         except CallTimeout:
             # It was received, and goes on.
             return {"order": number, "billed": False}, 202
+
+    @app.errorhandler(InvalidOptions)
+    @app.errorhandler(NotEncodable)
+    def refuse(error: Exception) -> Any:
+        # Nobody can wait for so long, or it is no basket that could be written down.
+        return {"error": str(error)}, 400
 
     @app.get("/orders/<int:number>")
     def standing(number: int) -> Any:

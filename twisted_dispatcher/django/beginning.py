@@ -4,8 +4,8 @@ Beginning a transaction on PostgreSQL by the very message of its first statement
 psycopg sends BEGIN by itself, as a message of its own, and waits for the answer. That is one
 message of the three of which a save() in a transaction consists, and over a network each of them
 takes as long as the others. It does so unless it is told that statements commit for themselves:
-then BEGIN is ours to send, in front of the statement. What Django knows of the transaction, and
-how it ends, stays the same.
+then BEGIN is ours to send, in front of the statement. It is told so for that statement alone: what
+Django and psycopg know of the transaction, and how it ends, stays the same.
 """
 
 from __future__ import annotations
@@ -46,13 +46,14 @@ class Beginning:
         driver = self._connection.connection
         if many or not isinstance(sql, str) or not takes_several(cursor) or not _is_idle(driver):
             return execute(sql, params, many, context)
-        driver.autocommit = True
+        # What `autocommit` says it refuses to change within a transaction; so that is said behind
+        # its back. Were it left as it is, Django would make of select_for_update().iterator() a
+        # cursor that is refused, and what follows on a COMMIT by hand would commit for itself.
+        driver._autocommit = True
         try:
             answer = execute(f"BEGIN; {sql}", params, many, context)
         finally:
-            if _is_idle(driver):
-                # It could not be sent.
-                driver.autocommit = False
+            driver._autocommit = False
         # From the answer to BEGIN to that of the statement.
         cursor.nextset()
         return answer

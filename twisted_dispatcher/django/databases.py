@@ -59,14 +59,19 @@ def takes_several(cursor: Any) -> bool:
     Tell whether a cursor of Django's takes several statements at once, with parameters.
 
     psycopg 3 does where it puts the values into the text itself, which Django has it do by default
-    and which its cursors can show (``mogrify``). It gives the result of the first statement then;
-    psycopg2 gives that of the last.
+    and which its cursors can show (``mogrify``); not in a pipeline, for which the server prepares
+    each statement. It gives the result of the first statement then; psycopg2 gives that of the
+    last.
     """
     if cursor.db.vendor != "postgresql":
         return False
     from django.db.backends.postgresql.psycopg_any import is_psycopg3
 
-    return bool(is_psycopg3) and hasattr(cursor, "mogrify")
+    return (
+        bool(is_psycopg3)
+        and hasattr(cursor, "mogrify")
+        and cursor.connection.info.pipeline_status.name == "OFF"
+    )
 
 
 def store_url(alias: str | None = None) -> str:

@@ -18,12 +18,13 @@ from functools import lru_cache
 from typing import Any, Final
 
 import attrs
-from django.db import connections, transaction
+from django.db import DatabaseError, connections, transaction
 
 from twisted_dispatcher.django.commits import at_commit
 from twisted_dispatcher.django.conf import AT_ONCE, conf
 from twisted_dispatcher.django.databases import kind_of, takes_several
 from twisted_dispatcher.django.problems import tell
+from twisted_dispatcher.django.unmigrated import NotMigrated, has_not_migrated
 from twisted_dispatcher.durable.codec import default_codec
 from twisted_dispatcher.durable.keys import KeyMaker
 from twisted_dispatcher.errors import KeyCollision, NotEncodable
@@ -189,11 +190,17 @@ def record_on(
     Record events in the transaction that is open on the connection to the events' database.
 
     :param and_commit: where that is cheaper than to commit separately, it is committed as well.
+    :raises NotMigrated: when the tables are missing; it is a DatabaseError, too.
     """
     accept_on = outbox_on(kind_of(connection))
     with connection.cursor() as cursor:
         new = [each.new for each in drafts]
-        entries = accept_on(cursor, new, time.time(), and_commit and takes_several(cursor))
+        try:
+            entries = accept_on(cursor, new, time.time(), and_commit and takes_several(cursor))
+        except DatabaseError as error:
+            if has_not_migrated(error):
+                raise NotMigrated(connection.alias) from error
+            raise
     recorded = [_told(draft, entry) for draft, entry in zip(drafts, entries)]
     new_ones = [each for each in recorded if each.is_new]
     if new_ones:

@@ -10,11 +10,12 @@ Nothing else is to be noticed of that. They wait among Django's own callbacks (`
 it forgets with what is rolled back. Who looks into the tables of events through Django finds them
 recorded. They are recorded before a savepoint is made as well: what waits is never older than the
 innermost savepoint, and goes with it when that is rolled back, also by a statement written by
-hand.
+hand. A COMMIT or ROLLBACK written by hand is taken for what it is, too.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -26,6 +27,12 @@ from twisted_dispatcher.django.problems import tell
 
 # So many wait at most: their bodies are in memory, and a statement for more is hardly cheaper.
 MOST_PENDING: Final = 100
+
+# The first word of a statement, after white space and comments.
+_WORD: Final = re.compile(r"(?:\s|--[^\n]*(?:\n|$)|/\*.*?\*/)*(\w*)", re.DOTALL)
+# Statements that end what waits was saved in, or begin what may be rolled back without it.
+_KEEPING: Final = frozenset({"SAVEPOINT", "COMMIT", "END", "PREPARE"})
+_LOSING: Final = frozenset({"ROLLBACK", "ABORT"})
 
 _ATTRIBUTE: Final = "_twisted_dispatcher_pending"
 
@@ -53,7 +60,17 @@ def record_at_commit(drafts: Sequence[Draft], using: str) -> None:
 def _will_commit(connection: Any) -> bool:
     """Tell whether a transaction of Django's is open, and none of a test case around it."""
     blocks = connection.atomic_blocks
-    return bool(blocks) and connection.commit_on_exit and not blocks[0]._from_testcase
+    return (
+        bool(blocks)
+        and connection.commit_on_exit
+        and not blocks[0]._from_testcase
+        and not _is_in_drivers_block(connection)
+    )
+
+
+def _is_in_drivers_block(connection: Any) -> bool:
+    """Tell whether psycopg's own ``transaction()``, of which nothing is heard, is gone through."""
+    return bool(getattr(connection.connection, "_num_transactions", 0))
 
 
 class _Waiting:
@@ -120,12 +137,16 @@ class _Pending:
     def _hear(
         self, execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: Any
     ) -> Any:
-        """Record what waits before somebody looks at it, or makes a savepoint."""
+        """Record what waits before somebody looks at it, commits, or makes a savepoint."""
+        if _is_in_drivers_block(self._connection):
+            # What waits is older than that, and would go with it.
+            return execute(sql, params, many, context)
         text = self._text_of(sql)
-        beginning = text.lstrip()[:11].upper()
-        if beginning == "ROLLBACK TO":
+        found = _WORD.match(text)
+        word = found[1].upper() if found else ""
+        if word in _LOSING:
             self._take()
-        elif "twisted_dispatcher_" in text or beginning.startswith("SAVEPOINT"):
+        elif word in _KEEPING or "twisted_dispatcher_" in text:
             self._record()
         return execute(sql, params, many, context)
 

@@ -18,6 +18,7 @@ import attrs
 
 from twisted_dispatcher.dispatcher import EventDispatcher
 from twisted_dispatcher.django.conf import KEYWORDS
+from twisted_dispatcher.django.presence import require_installed
 from twisted_dispatcher.durable.terms import DurableTerms
 from twisted_dispatcher.errors import InvalidOptions, NameTaken
 from twisted_dispatcher.options import HandlerOptions
@@ -78,7 +79,9 @@ def register_group_handler(
     :param options: see `options_of` for where the handler runs.
     :raises InvalidSource: at once, for a pattern that is no regular expression.
     :raises NotCallable, InvalidOptions, NameTaken: at once, as for any durable handler.
+    :raises NotInstalled: when the project has not installed the application.
     """
+    require_installed()
     check_callable(handler)
     if options is not None and not isinstance(options, HandlerOptions):
         raise InvalidOptions(f"options is a HandlerOptions, not {options!r}")

@@ -22,6 +22,7 @@ from django.db.models.signals import post_save
 from twisted_dispatcher.django.conf import conf
 from twisted_dispatcher.django.outbox import Draft, drafted
 from twisted_dispatcher.django.pending import record_at_commit
+from twisted_dispatcher.django.presence import require_installed
 from twisted_dispatcher.django.problems import key_of, tell
 from twisted_dispatcher.django.registry import MODEL_SOURCES, Source
 from twisted_dispatcher.django.writing import writing
@@ -42,7 +43,9 @@ def register_model_event_source(*, sender: type[Model], source: Source) -> None:
     :param source: called with the instance, gives declarations of events: a generator function, or
         one that gives a list or another iterable, or None.
     :raises InvalidSource: when one of them is not what it should be.
+    :raises NotInstalled: when the project has not installed the application.
     """
+    require_installed()
     if not (isinstance(sender, type) and issubclass(sender, Model)):
         raise InvalidSource(f"the sender of a model's events is a model, not {sender!r}")
     if sender._meta.abstract:

@@ -77,6 +77,16 @@ class Place:
             return None
         return int(row.seen), self._pk.to_python(default_codec.decode(row.position))
 
+    def begin_anew(self) -> None:
+        """Forget where an older sweep was stopped, so that this one is not resumed there."""
+        now = time.time()
+        stopped = Sweep.objects.filter(name=self.name, ended=None)
+        stopped.update(seen=0, position=None, began=now, changed=now)
+
+    def end(self) -> None:
+        """Note that a sweep which was resumed has found nothing more."""
+        Sweep.objects.filter(name=self.name, ended=None).update(ended=time.time())
+
     def keep(self, seen: int, instance: Any, *, began: float, ended: bool) -> None:
         """Keep how far it is, in the transaction that is open."""
         now = time.time()
@@ -116,7 +126,13 @@ def sweep(
     after = None
     if resume and (stood := place.load()) is not None:
         swept.seen, after = stood
+    else:
+        place.begin_anew()
     instances = _batch_behind(queryset, after, batch)
+    if after is not None and not instances:
+        # What it was to go on with is gone: the next one begins anew.
+        place.end()
+        yield swept
     while instances:
         # To run a source may take long; the transaction begins after that.
         drafts = [
@@ -126,10 +142,11 @@ def sweep(
             for draft in drafts_of(source, instance, queryset.db, swept.tell)
         ]
         following = _batch_behind(queryset, instances[-1].pk, batch)
+        seen = swept.seen + len(instances)
         with transaction.atomic(using=conf().database):
-            swept.seen += len(instances)
-            place.keep(swept.seen, instances[-1], began=began, ended=not following)
+            place.keep(seen, instances[-1], began=began, ended=not following)
             swept.add(record_drafts(drafts))
+        swept.seen = seen
         yield swept
         instances = following
 

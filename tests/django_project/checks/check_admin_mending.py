@@ -70,6 +70,15 @@ class MendingTests(TransactionTestCase):
             1, LogEntry.objects.filter(user=self.user, object_id=str(dead.pk)).count()
         )
 
+    def test_name(self) -> None:
+        """A handler's name is told as it is, with its capital letters."""
+        dead = delivery_of(store_event("shop_1", "dead"), "dead")
+        Delivery.objects.filter(pk=dead.pk).update(handler="shop.Mailer.sendBill")
+
+        (told,) = self.told(self.press(dead, "replay"))
+
+        self.assertIn(f"Delivery {dead.pk} to shop.Mailer.sendBill: ", told)
+
     def test_skip(self) -> None:
         """A delivery that waits is given up; the way leads back to the page of the event."""
         event = store_event("shop_1", "pending")

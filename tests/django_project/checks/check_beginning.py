@@ -174,3 +174,32 @@ class BeginningTests(SourcesMixin, TransactionTestCase):
             names = [each.name for each in Member.objects.order_by("pk").iterator(chunk_size=1)]
 
         self.assertEqual(["Ada", "Grace"], names)
+
+    def test_locking_iterators(self) -> None:
+        """They are read so with locks as well, by a cursor that ends with the transaction."""
+        with transaction.atomic():
+            Member.objects.create(name="Ada")
+            found = Member.objects.select_for_update().iterator(chunk_size=1)
+            names = [each.name for each in found]
+
+        self.assertEqual(["Ada"], names)
+
+    def test_commit_written_by_hand(self) -> None:
+        """What follows on it in the block is a transaction as well, and is rolled back."""
+        with self.assertRaises(ZeroDivisionError), transaction.atomic():
+            Member.objects.create(name="Ada")
+            with connection.cursor() as cursor:
+                cursor.execute("COMMIT")
+            Member.objects.update(name="Grace")
+            raise ZeroDivisionError
+
+        self.assertEqual(["Ada"], [each.name for each in Member.objects.all()])
+
+    def test_pipeline(self) -> None:
+        """In a pipeline, which takes one statement at a time, they are sent one by one."""
+        driver: Any = connection.connection
+        with driver.pipeline(), transaction.atomic():
+            Member.objects.create(name="Ada")
+
+        self.assertEqual(1, Member.objects.count())
+        self.assertEqual(["named_Ada"], keys())

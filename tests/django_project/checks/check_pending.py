@@ -144,6 +144,37 @@ class PendingTests(SourcesMixin, TransactionTestCase):
 
         self.assertEqual(["named_before", "named_after"], keys())
 
+    def test_ended_by_hand(self) -> None:
+        """A transaction that is ended behind Django's back keeps, or loses, what it had to say."""
+        for number, statement in enumerate(["COMMIT", "/* by */ -- hand\n end", "rollback"]):
+            with (
+                self.subTest(statement),
+                self.assertRaises(ZeroDivisionError),
+                transaction.atomic(),
+                connection.cursor() as cursor,
+            ):
+                self.save(str(number))
+                cursor.execute(statement)
+                raise ZeroDivisionError
+
+        self.assertEqual(["named_0", "named_1"], keys())
+
+    @skipUnless(ON_POSTGRESQL, "it is psycopg that has such blocks")
+    def test_blocks_of_the_driver(self) -> None:
+        """A block of psycopg's own takes its events with it, and no others."""
+        with transaction.atomic():
+            self.save("before")
+            with self.assertRaises(ZeroDivisionError), connection.connection.transaction():
+                self.save("within")
+                with transaction.atomic():
+                    self.save("deeper")
+                raise ZeroDivisionError
+            with connection.connection.transaction():
+                self.save("kept")
+            self.save("after")
+
+        self.assertEqual({"named_before", "named_kept", "named_after"}, set(keys()))
+
     def test_not_storable(self) -> None:
         """Where the events cannot be stored, nothing is committed, and whoever commits is told."""
         for error in (DatabaseError, ZeroDivisionError, KeyboardInterrupt):

@@ -9,7 +9,7 @@ from unittest.mock import patch
 
 from django.core.management import CommandError, call_command
 from django.core.management.base import OutputWrapper
-from django.db import connection
+from django.db import OperationalError, connection
 from django.test import TestCase
 from django.test.utils import CaptureQueriesContext
 
@@ -117,7 +117,7 @@ class CommandTests(SweepCase):
         self.register(Member, self.joined)
         for arguments, text in {
             ("club.Nothing",): "is no model",
-            ("nonsense",): "is no model",
+            ("nonsense",): "as app.Model",
             ("club.Gift",): "has no event source; these have: club.Member",
             ("--filter", "height=7"): "does not fit club.Member",
             ("--filter", "id=many"): "does not fit club.Member",
@@ -229,6 +229,14 @@ class StoppedTests(SweepCase):
         self.assertIn("5 seen, 3 events recorded", said)
         self.assertIsNotNone(Sweep.objects.get().ended)
 
+    def test_database_fails(self) -> None:
+        """What the database says is told in a line, with how far the sweep is."""
+        self.register(Member, self.joined)
+        broken = patch.object(sweeping, "record_drafts", side_effect=OperationalError("full"))
+
+        with broken, self.assertRaisesMessage(CommandError, "after 0, --resume goes on"):
+            process()
+
     def test_begun_anew(self) -> None:
         """Without --resume, and after one that has ended, it begins with the first instance."""
         self.stopping_at("Dan")
@@ -239,6 +247,33 @@ class StoppedTests(SweepCase):
             self.seen.clear()
             process(*arguments)
             self.assertEqual(5, len(self.seen), arguments)
+
+    def test_begun_anew_and_stopped(self) -> None:
+        """One that was stopped at once is resumed at its own beginning, not where another was."""
+        self.stopping_at("Dan")
+        with self.assertRaises(CommandError):
+            process("--batch", "2")
+        with patch.object(sweeping, "drafts_of", side_effect=KeyboardInterrupt):
+            self.assertRaises(CommandError, process)
+        self.seen.clear()
+
+        process("--resume")
+
+        self.assertEqual(5, len(self.seen))
+
+    def test_nothing_left(self) -> None:
+        """When all that was left to do is gone, the next one begins anew."""
+        self.stopping_at("Dan")
+        with self.assertRaises(CommandError):
+            process("--batch", "2")
+        Member.objects.filter(name__in=["Cid", "Dan", "Eve"]).delete()
+        self.seen.clear()
+
+        self.assertIn("2 seen, 0 events", process("--resume"))
+        self.assertEqual([], self.seen)
+        process("--resume")
+
+        self.assertEqual(["Ann", "Bob"], self.seen)
 
     def test_other_filter(self) -> None:
         """How far it is belongs to the filter: another one begins with the first instance."""

@@ -21,7 +21,8 @@ from django.utils.functional import SimpleLazyObject
 from tests.django_project.checks.recording import FLUSHED, SourcesMixin, keys
 from tests.django_project.club.models import Gift, Member, Patron, Veteran
 from twisted_dispatcher.django import outbox
-from twisted_dispatcher.django.registry import MODEL_SOURCES
+from twisted_dispatcher.django.presence import NotInstalled
+from twisted_dispatcher.django.registry import MODEL_SOURCES, register_group_handler
 from twisted_dispatcher.django.savings import register_model_event_source
 from twisted_dispatcher.errors import InvalidSource, KeyCollision, NotEncodable, SourceBroke
 from twisted_dispatcher.sources import event
@@ -71,6 +72,16 @@ class SourcesTests(SourcesMixin, TestCase):
         self.assertEqual(2, source.call_count)
         self.assertEqual([source, source], MODEL_SOURCES[Member])
         self.assertEqual([f"joined_{ada.pk}"], keys())
+
+    def test_not_installed(self) -> None:
+        """What would be recorded nowhere is refused, with what is missing in the settings."""
+        with self.modify_settings(INSTALLED_APPS={"remove": "twisted_dispatcher.django"}):
+            with self.assertRaisesMessage(NotInstalled, "to its INSTALLED_APPS"):
+                self.register(Gift, joined)
+            with self.assertRaisesMessage(NotInstalled, "manage.py migrate"):
+                register_group_handler(handler=nothing, group="^joined")
+
+        self.assertNotIn(Gift, MODEL_SOURCES)
 
     def test_no_events(self) -> None:
         """A source may have nothing to say: None, or nothing at all."""

@@ -28,6 +28,7 @@ from twisted_dispatcher.django.models import (
     Instance,
 )
 from twisted_dispatcher.django.tables import StoreTables
+from twisted_dispatcher.django.unmigrated import NotMigrated
 from twisted_dispatcher.errors import RowsNotLoadable, SchemaTooOld
 from twisted_dispatcher.sources import event
 from twisted_dispatcher.stores.migrations import migrations_in
@@ -229,3 +230,13 @@ class AdoptionTests(TransactionTestCase):
         migrate("zero")
         self.assertEqual([], tables())
         self.assertEqual([], schema())
+
+    def test_not_made(self) -> None:
+        """Who records before the tables are made is told to migrate, and nothing is kept."""
+        migrate("zero")
+        for count in (1, 2):
+            with self.subTest(count), self.assertRaisesMessage(NotMigrated, "manage.py migrate"):
+                outbox.record([event("joined", number) for number in range(count)])
+
+        migrate()
+        self.assertEqual([], keys())

@@ -112,7 +112,9 @@ def _is_done(mending: Mending, delivery: Any, problems: list[str]) -> bool:
 
 
 def _named(delivery: Any) -> str:
-    return str(delivery).capitalize()
+    # Not capitalize(), which would make small letters of those in the handler's name.
+    text = str(delivery)
+    return text[:1].upper() + text[1:]
 
 
 class MendingMixin:

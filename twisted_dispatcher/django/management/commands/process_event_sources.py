@@ -9,7 +9,7 @@ from typing import Any, Final
 from django.apps import apps
 from django.core.exceptions import FieldError, ValidationError
 from django.core.management.base import BaseCommand, CommandError
-from django.db import connections
+from django.db import DatabaseError, connections
 from django.db.models import Model
 
 from twisted_dispatcher.django.generators import events_from_generators
@@ -96,6 +96,11 @@ class Command(BaseCommand):
             raise CommandError(
                 f"{label}: stopped after {swept.seen:,}; --resume goes on there"
             ) from None
+        except DatabaseError as error:
+            raise CommandError(
+                f"{label}: the database has failed after {swept.seen:,}, --resume goes on there: "
+                f"{error}"
+            ) from error
         self._tell(
             f"{label}: {swept.seen:,} seen, {swept.recorded:,} events recorded, "
             f"{swept.known:,} known, {swept.problems:,} problems"
@@ -152,6 +157,8 @@ def _models(labels: Iterable[str], *, may_be_none: bool) -> list[type[Model]]:
 
 
 def _model(label: str) -> type[Model]:
+    if label.count(".") != 1:
+        raise CommandError(f"{label!r} is no model: name it with its application, as app.Model")
     try:
         model: type[Model] = apps.get_model(label)
     except (LookupError, ValueError) as error:
