@@ -16,12 +16,12 @@ from twisted_dispatcher import DurableDispatcher, EventDispatcher, HandlerOption
 from twisted_dispatcher.chains import NEW, Transition
 from twisted_dispatcher.errors import (
     ChainsNeedStore,
+    ChainTypeMissing,
     ChainTypeTaken,
     ForeignAwaitable,
     InvalidSession,
     InvalidSettings,
     ServiceStopped,
-    UnknownChainType,
 )
 from twisted_dispatcher.service import DispatcherService
 from twisted_dispatcher.settings import Settings
@@ -273,7 +273,8 @@ class UsesTests(SynchronousTestCase):
 
         self.assertEqual((["travel"], 1), (list(chains), len(chains)))
         self.assertIsNone(chains.get("holiday"))
-        self.assertRaises(UnknownChainType, chains.__getitem__, "holiday")
+        missing = self.assertRaises(ChainTypeMissing, chains.__getitem__, "holiday")
+        self.assertIn("service.chains.add()", str(missing))
         error = self.assertRaises(ChainTypeTaken, chains.add, "travel", TRAVELS)
         self.assertIn("service.chains['travel']", str(error))
 

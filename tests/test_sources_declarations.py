@@ -65,6 +65,14 @@ class DeclaredTests(SynchronousTestCase):
         self.assertIs(found["context"]["challenge"], CHALLENGE)
         self.assertNotIn("group", found.context)
 
+    def test_no_id(self) -> None:
+        """An event of something that has no id yet is refused, since all would share one key."""
+        error = self.assertRaises(InvalidDeclaration, event, "challenge_created", None)
+
+        self.assertEqual(error.name, "key")
+        self.assertIn("challenge_created", str(error))
+        self.assertEqual(event("challenge_created", 0)["key"], "challenge_created_0")
+
     def test_kinds_of_text(self) -> None:
         """Group and key are plain texts, also where they are given as members of an enum."""
 

@@ -734,6 +734,19 @@ class ChainsNeedStore(ChainError, TypeError):
         )
 
 
+class ChainTypeMissing(ChainError, KeyError):
+    """A service has no chains of a type."""
+
+    def __init__(self, chain_type: object, known: Iterable[object] = ()) -> None:
+        self.chain_type = chain_type
+        self.known = tuple(known)
+        names = ", ".join(map(repr, self.known)) or "none"
+        super().__init__(
+            f"the service has no chains of the type {chain_type!r} (it has: {names}): mend the "
+            "name, or add them in its setup with service.chains.add()"
+        )
+
+
 class ChainTypeTaken(ChainError, ValueError):
     """A service has chains of a type already."""
 

@@ -75,7 +75,8 @@ def _will_begin(connection: Any) -> bool:
         bool(is_psycopg3)
         and connection.in_atomic_block
         and connection.commit_on_exit
-        and not driver.autocommit
+        # Where a psycopg of another day keeps it elsewhere, BEGIN is left to it.
+        and getattr(driver, "_autocommit", None) is False
         and driver.isolation_level is driver.read_only is driver.deferrable is None
         and _is_idle(driver)
     )

@@ -9,7 +9,7 @@ from twisted.application.service import MultiService, Service
 from twisted.internet.defer import Deferred
 
 from twisted_dispatcher.chains import ChainDispatcher
-from twisted_dispatcher.errors import ChainTypeTaken, UnknownChainType
+from twisted_dispatcher.errors import ChainTypeMissing, ChainTypeTaken
 
 
 class ChainService(Service):
@@ -82,11 +82,11 @@ class Chains(Mapping[str, ChainDispatcher]):
         return chains
 
     def __getitem__(self, chain_type: str) -> ChainDispatcher:
-        """:raises UnknownChainType: when nobody has added chains of the type; a KeyError, too."""
+        """:raises ChainTypeMissing: when nobody has added chains of the type; a KeyError, too."""
         try:
             return self._chains[chain_type]
         except KeyError:
-            raise UnknownChainType(chain_type, self._chains) from None
+            raise ChainTypeMissing(chain_type, self._chains) from None
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._chains)

@@ -28,7 +28,15 @@ def event(
 
     :param instance_id: what tells the thing from the others of the group; it is written as text.
     :return: a new mapping with ``group``, ``key`` (``group_id``) and ``context``.
+    :raises InvalidDeclaration: when it is None, as the primary key of what is not saved is: all
+        such things would share one key, and all but the first be taken for known.
     """
+    if instance_id is None:
+        raise InvalidDeclaration(
+            f"an event of {group!r} needs what tells it from the others, and its id is None: give "
+            "the key of something that is saved",
+            "key",
+        )
     return {
         "group": group,
         "key": f"{group}_{instance_id}",

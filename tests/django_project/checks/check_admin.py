@@ -71,6 +71,29 @@ class Pages(TestCase):
         return [row.pk for row in answer.context["cl"].result_list]
 
 
+class NullTests(Pages):
+    """Null characters, which no text in the store has."""
+
+    def test_lists(self) -> None:
+        """A list of what has one is refused."""
+        for model, name in (
+            ("event", "group"),
+            ("delivery", "handler"),
+            ("delivery", "status"),
+            ("chain", "type"),
+            ("session", "q"),
+        ):
+            with self.subTest(model, name=name):
+                answer = self.client.get(page(model, "changelist"), {name: "a\0b"})
+                self.assertEqual(400, answer.status_code)
+
+    def test_row(self) -> None:
+        """There is no row of that name."""
+        answer = self.client.get(page("session", "change", "a\0b"))
+
+        self.assertRedirects(answer, reverse("admin:index"))
+
+
 class EventPagesTests(Pages):
     """Events."""
 

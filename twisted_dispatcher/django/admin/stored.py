@@ -7,12 +7,14 @@ from typing import Any, Final
 
 import attrs
 from django.contrib import admin
+from django.core.exceptions import BadRequest
 from django.db import connections, transaction
 from django.http import HttpRequest
 
 from twisted_dispatcher.django.admin.pages import NewestPages
 from twisted_dispatcher.errors import CannotRead
 
+NULL: Final = "\0"
 # The form that the buttons on a page belong to; a page has one, with the token.
 FORM: Final = "buttons"
 
@@ -58,6 +60,16 @@ class StoredAdmin(admin.ModelAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
+        """Refuse to look for what no row can have; PostgreSQL would not even be asked for it."""
+        if any(NULL in value for values in request.GET.values() for value in values):
+            raise BadRequest("no text that is stored has a null character")
+        return super().changelist_view(request, extra_context)
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: Any = None) -> Any:
+        """Give the row that is asked for, if there is one."""
+        return None if NULL in object_id else super().get_object(request, object_id, from_field)
+
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Iterable[str]:
         return tuple(self.fields or ())
 
@@ -66,7 +78,8 @@ class StoredAdmin(admin.ModelAdmin):
         try:
             yield from self.standing_parts(request, row)
         except CannotRead as error:
-            yield Part("How it stands", str(error).capitalize())
+            text = str(error)
+            yield Part("How it stands", f"{text[:1].upper()}{text[1:]}")
 
     def standing_parts(self, request: HttpRequest, row: Any) -> Iterable[Part]:
         """Give what is told by the store's own questions; they may not be there to ask."""
