@@ -22,6 +22,7 @@ from twisted_dispatcher.errors import (
     InvalidSession,
     InvalidSettings,
     ServiceStopped,
+    SetupWaits,
 )
 from twisted_dispatcher.service import DispatcherService
 from twisted_dispatcher.settings import Settings
@@ -76,7 +77,9 @@ class InMemoryTests(SynchronousTestCase):
         async def setup(service: DispatcherService) -> None:
             """Never run."""
 
-        self.assertRaises(ForeignAwaitable, self.make, setup=setup)
+        error = self.assertRaises(SetupWaits, self.make, setup=setup)
+        self.assertIsInstance(error, ForeignAwaitable)
+        self.assertIn("the setup of a service gave a coroutine", str(error))
 
     def test_ready(self) -> None:
         """It is ready when it was started."""
@@ -286,6 +289,15 @@ class UsesTests(SynchronousTestCase):
         service.chains.add("travel", TRAVELS)
 
         self.assertEqual("there", self.travel(service))
+
+    def test_chains_added_too_late(self) -> None:
+        """Nothing is added to a service that was stopped."""
+        service = DispatcherService("sqlite://", reactor=self.clock)
+        service.startService()
+        pump(self.clock, service.stopService())
+
+        self.assertRaises(ServiceStopped, service.chains.add, "travel", TRAVELS)
+        self.assertEqual([], list(service.chains))
 
     def test_chains_stop(self) -> None:
         """The chains stop with the service."""

@@ -1148,8 +1148,19 @@ class ConnectionClosed(DispatcherError, RuntimeError):
         )
 
 
+class SetupWaits(ForeignAwaitable):
+    """The setup of a service is asynchronous."""
+
+    def __init__(self, answer: object) -> None:
+        super().__init__(answer)
+        self.args = (
+            f"the setup of a service gave a {self.type.__qualname__}, and nobody waits for it: "
+            "make it a plain function, and have what waits begin when when_ready() has fired",
+        )
+
+
 class ServiceStopped(DispatcherError, RuntimeError):
-    """A service was started that had been stopped, and has closed its store."""
+    """A service was started, or added to, that had been stopped, and has closed its store."""
 
     def __init__(self) -> None:
         super().__init__("the service was stopped and its store is closed: make a new one")

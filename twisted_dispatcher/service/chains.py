@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from twisted.application.service import MultiService, Service
+from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 
 from twisted_dispatcher.chains import ChainDispatcher
@@ -43,9 +43,14 @@ class ChainService(Service):
 class Chains(Mapping[str, ChainDispatcher]):
     """The chain dispatchers of a service, by the types of their chains."""
 
-    def __init__(self, service: MultiService, dispatcher: Any, executes: bool) -> None:
-        """:param executes: whether chains that are due are executed while the service runs."""
-        self._service = service
+    def __init__(
+        self, have_run: Callable[[Service], object], dispatcher: Any, executes: bool
+    ) -> None:
+        """
+        :param have_run: has a service run while the chains' service runs.
+        :param executes: whether chains that are due are executed meanwhile.
+        """
+        self._have_run = have_run
         self._dispatcher = dispatcher
         self._executes = executes
         self._chains: dict[str, ChainDispatcher] = {}
@@ -69,16 +74,16 @@ class Chains(Mapping[str, ChainDispatcher]):
         :raises ChainTypeTaken: when the service has chains of this type already.
         :raises InvalidChainConfiguration, UnknownChainType: when the configuration is not sound.
         :raises ChainsNeedStore: in memory.
+        :raises ServiceStopped: when the service has been stopped.
         """
         if chain_type in self._chains:
             raise ChainTypeTaken(chain_type)
         chains = ChainDispatcher(
             chain_type, chain_configs, requests_by, dispatcher=self._dispatcher, **options
         )
-        self._chains[chain_type] = chains
         if self._executes:
-            running = ChainService(chains, callback, callback_args)
-            running.setServiceParent(self._service)
+            self._have_run(ChainService(chains, callback, callback_args))
+        self._chains[chain_type] = chains
         return chains
 
     def __getitem__(self, chain_type: str) -> ChainDispatcher:

@@ -13,7 +13,7 @@ from twisted.python.failure import Failure
 
 from twisted_dispatcher.dispatcher import EventDispatcher
 from twisted_dispatcher.durable.dispatcher import DurableDispatcher
-from twisted_dispatcher.errors import ForeignAwaitable, ServiceStopped
+from twisted_dispatcher.errors import ServiceStopped, SetupWaits
 from twisted_dispatcher.interfaces import IRunner, IStore
 from twisted_dispatcher.service.chains import Chains
 from twisted_dispatcher.service.triggers import Triggers
@@ -56,6 +56,7 @@ class DispatcherService(MultiService):
             ``"thread"`` takes the place of the usual one.
         :param reactor: by default the global one.
         :raises InvalidSettings, StoreError: when nothing can be made of the settings.
+        :raises SetupWaits: when the setup is asynchronous.
         """
         super().__init__()  # type: ignore[no-untyped-call]
         if reactor is None:
@@ -70,7 +71,7 @@ class DispatcherService(MultiService):
             self.store = open_store(self.settings.store, reactor=reactor)
         try:
             self.dispatcher = self._new_dispatcher(runners)
-            self.chains = Chains(self, self.dispatcher, self.settings.worker)
+            self.chains = Chains(self._add, self.dispatcher, self.settings.worker)
             self._set_up(setup)
         except BaseException:
             if self.store is not None:
@@ -106,7 +107,17 @@ class DispatcherService(MultiService):
         answer = None if setup is None else setup(self)
         if inspect.iscoroutine(answer):
             answer.close()
-            raise ForeignAwaitable(answer)
+            raise SetupWaits(answer)
+
+    def _add(self, service: Service) -> None:
+        """
+        Have a service start and stop with this one.
+
+        :raises ServiceStopped: when this one has been stopped.
+        """
+        if self._stopping is not None:
+            raise ServiceStopped
+        service.setServiceParent(self)
 
     @property
     def sources(self) -> EventSources:
