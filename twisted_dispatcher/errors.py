@@ -1148,14 +1148,13 @@ class ConnectionClosed(DispatcherError, RuntimeError):
         )
 
 
-class SetupWaits(ForeignAwaitable):
+class SetupWaits(DispatcherError, TypeError):
     """The setup of a service is asynchronous."""
 
-    def __init__(self, answer: object) -> None:
-        super().__init__(answer)
-        self.args = (
-            f"the setup of a service gave a {self.type.__qualname__}, and nobody waits for it: "
-            "make it a plain function, and have what waits begin when when_ready() has fired",
+    def __init__(self) -> None:
+        super().__init__(
+            "the setup of a service gave a coroutine, and nobody waits for it: make it a plain "
+            "function, and have what waits begin when when_ready() has fired"
         )
 
 

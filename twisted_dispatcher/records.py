@@ -29,6 +29,8 @@ STATUSES: Final = (PENDING, RUNNING, DONE, RETRYING, DEAD, SKIPPED)
 WORKER_DIED: Final = ("its worker died in attempt ", " (exit unknown)")
 # Nothing more happens to a delivery of these, unless somebody asks for it.
 SETTLED: Final = frozenset({DONE, DEAD, SKIPPED})
+# What can be given up.
+SKIPPABLE: Final = (PENDING, RUNNING, RETRYING, DEAD)
 
 
 @attrs.frozen

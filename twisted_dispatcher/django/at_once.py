@@ -36,16 +36,7 @@ from twisted_dispatcher.durable.rules import traceback_of
 from twisted_dispatcher.errors import EndlessEvents, HandlerWaits, UnknownDelivery, WrongStatus
 from twisted_dispatcher.events import Event
 from twisted_dispatcher.firing.answers import DEFERRED, FAILURE, kind_of, settle
-from twisted_dispatcher.records import (
-    DEAD,
-    DONE,
-    PENDING,
-    RETRYING,
-    RUNNING,
-    SETTLED,
-    SKIPPED,
-    Claim,
-)
+from twisted_dispatcher.records import SETTLED, SKIPPABLE, Claim
 from twisted_dispatcher.registrar import takes_transaction
 from twisted_dispatcher.registration.handlers import Handler
 
@@ -129,9 +120,8 @@ def skip(delivery_id: int, using: str) -> None:
     delivery = rows.delivery(delivery_id)
     if delivery is None:
         raise UnknownDelivery(delivery_id)
-    if delivery.status in (DONE, SKIPPED):
-        possible = (PENDING, RUNNING, RETRYING, DEAD)
-        raise WrongStatus(delivery_id, delivery.status, "skipped", possible)
+    if delivery.status not in SKIPPABLE:
+        raise WrongStatus(delivery_id, delivery.status, "skipped", SKIPPABLE)
     rows.skip(delivery_id, time.time())
 
 

@@ -107,7 +107,7 @@ class DispatcherService(MultiService):
         answer = None if setup is None else setup(self)
         if inspect.iscoroutine(answer):
             answer.close()
-            raise SetupWaits(answer)
+            raise SetupWaits
 
     def _add(self, service: Service) -> None:
         """

@@ -14,6 +14,7 @@ from django.http.response import HttpResponseNotAllowed
 from django.urls import path
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
+from django.utils.text import capfirst
 
 from twisted_dispatcher.django.admin.addresses import address_of, page_of
 from twisted_dispatcher.django.admin.stored import FORM, outside_transactions
@@ -112,9 +113,8 @@ def _is_done(mending: Mending, delivery: Any, problems: list[str]) -> bool:
 
 
 def _named(delivery: Any) -> str:
-    # Not capitalize(), which would make small letters of those in the handler's name.
-    text = str(delivery)
-    return text[:1].upper() + text[1:]
+    # capitalize() would make small letters of those in the handler's name.
+    return str(capfirst(str(delivery)))
 
 
 class MendingMixin:

@@ -10,6 +10,7 @@ from django.contrib import admin
 from django.core.exceptions import BadRequest
 from django.db import connections, transaction
 from django.http import HttpRequest
+from django.utils.text import capfirst
 
 from twisted_dispatcher.django.admin.pages import NewestPages
 from twisted_dispatcher.errors import CannotRead
@@ -78,8 +79,7 @@ class StoredAdmin(admin.ModelAdmin):
         try:
             yield from self.standing_parts(request, row)
         except CannotRead as error:
-            text = str(error)
-            yield Part("How it stands", f"{text[:1].upper()}{text[1:]}")
+            yield Part("How it stands", str(capfirst(str(error))))
 
     def standing_parts(self, request: HttpRequest, row: Any) -> Iterable[Part]:
         """Give what is told by the store's own questions; they may not be there to ask."""

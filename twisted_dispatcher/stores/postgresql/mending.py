@@ -5,7 +5,14 @@ from __future__ import annotations
 import attrs
 
 from twisted_dispatcher.errors import PayloadGone, UnknownDelivery, WrongStatus
-from twisted_dispatcher.records import DEAD, DONE, PENDING, RETRYING, RUNNING, SKIPPED
+from twisted_dispatcher.records import (
+    DEAD,
+    DONE,
+    PENDING,
+    RUNNING,
+    SKIPPABLE,
+    SKIPPED,
+)
 from twisted_dispatcher.stores.postgresql.advancing import NOBODY, UNSETTLED, Standing, advance
 from twisted_dispatcher.stores.postgresql.ledger import Ledger
 from twisted_dispatcher.stores.postgresql.stopping import revive_event
@@ -98,9 +105,8 @@ def replay(ledger: Ledger, delivery_id: int, body: str | None, now: float) -> No
 def skip(ledger: Ledger, delivery_id: int, now: float) -> None:
     """Have an event go on without a delivery; see `IStore.skip`."""
     found = _find(ledger, delivery_id)
-    if found.status in (DONE, SKIPPED):
-        possible = (PENDING, RUNNING, RETRYING, DEAD)
-        raise WrongStatus(delivery_id, found.status, "skipped", possible)
+    if found.status not in SKIPPABLE:
+        raise WrongStatus(delivery_id, found.status, "skipped", SKIPPABLE)
     ledger.write("skip", _SKIP, (now, delivery_id))
     stopped = found.status == DEAD and found.stops
     revived = stopped and revive_event(ledger, found.first, found.last, now)

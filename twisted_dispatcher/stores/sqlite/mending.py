@@ -9,8 +9,8 @@ from twisted_dispatcher.records import (
     DEAD,
     DONE,
     PENDING,
-    RETRYING,
     RUNNING,
+    SKIPPABLE,
     SKIPPED,
 )
 from twisted_dispatcher.stores.sqlite.advancing import NOBODY, advance
@@ -87,9 +87,8 @@ def replay(ledger: Ledger, delivery_id: int, body: str | None, now: float) -> No
 def skip(ledger: Ledger, delivery_id: int, now: float) -> None:
     """Have an event go on without a delivery; see `IStore.skip`."""
     found = _find(ledger, delivery_id)
-    if found.status in (DONE, SKIPPED):
-        possible = (PENDING, RUNNING, RETRYING, DEAD)
-        raise WrongStatus(delivery_id, found.status, "skipped", possible)
+    if found.status not in SKIPPABLE:
+        raise WrongStatus(delivery_id, found.status, "skipped", SKIPPABLE)
     ledger.write("skip", _SKIP, (now, delivery_id))
     stopped = found.status == DEAD and found.stops
     revived = stopped and revive_event(ledger, found.first, found.last)
