@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from twisted_dispatcher.django.databases import takes_several
+from twisted_dispatcher.django.databases import has_psycopg3, takes_several
 
 
 class Beginning:
@@ -42,9 +42,11 @@ class Beginning:
         self, execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: Any
     ) -> Any:
         self._leave()
-        cursor = context["cursor"]
-        driver = self._connection.connection
-        if many or not isinstance(sql, str) or not takes_several(cursor) or not _is_idle(driver):
+        connection, cursor = self._connection, context["cursor"]
+        driver = connection.connection
+        if many or not isinstance(sql, str) or not _is_idle(driver):
+            return execute(sql, params, many, context)
+        if not takes_several(connection, cursor):
             return execute(sql, params, many, context)
         # What `autocommit` says it refuses to change within a transaction; so that is said behind
         # its back. Were it left as it is, Django would make of select_for_update().iterator() a
@@ -68,11 +70,9 @@ def _will_begin(connection: Any) -> bool:
     """
     if connection.vendor != "postgresql" or connection.connection is None:
         return False
-    from django.db.backends.postgresql.psycopg_any import is_psycopg3
-
     driver = connection.connection
     return (
-        bool(is_psycopg3)
+        has_psycopg3()
         and connection.in_atomic_block
         and connection.commit_on_exit
         # Where a psycopg of another day keeps it elsewhere, BEGIN is left to it.
@@ -84,4 +84,5 @@ def _will_begin(connection: Any) -> bool:
 
 def _is_idle(driver: Any) -> bool:
     """Tell whether psycopg's connection is there, and no transaction is open on it."""
-    return bool(driver.info.transaction_status.name == "IDLE")
+    # Of `psycopg.pq.TransactionStatus` the one that is 0.
+    return not driver.pgconn.transaction_status

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
@@ -54,24 +55,29 @@ def kind_of(connection: Any) -> str:
     return vendor
 
 
-def takes_several(cursor: Any) -> bool:
+def takes_several(connection: Any, cursor: Any) -> bool:
     """
-    Tell whether a cursor of Django's takes several statements at once, with parameters.
+    Tell whether a cursor, of Django's or its driver's, takes several statements with parameters.
 
     psycopg 3 does where it puts the values into the text itself, which Django has it do by default
     and which its cursors can show (``mogrify``); not in a pipeline, for which the server prepares
     each statement. It gives the result of the first statement then; psycopg2 gives that of the
     last.
     """
-    if cursor.db.vendor != "postgresql":
-        return False
+    return (
+        connection.vendor == "postgresql"
+        and has_psycopg3()
+        and hasattr(cursor, "mogrify")
+        and not connection.connection.pgconn.pipeline_status
+    )
+
+
+@lru_cache(maxsize=1)
+def has_psycopg3() -> bool:
+    """Tell whether Django's backend for PostgreSQL, which is there, uses psycopg 3."""
     from django.db.backends.postgresql.psycopg_any import is_psycopg3
 
-    return (
-        bool(is_psycopg3)
-        and hasattr(cursor, "mogrify")
-        and cursor.connection.info.pipeline_status.name == "OFF"
-    )
+    return bool(is_psycopg3)
 
 
 def store_url(alias: str | None = None) -> str:

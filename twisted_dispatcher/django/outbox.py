@@ -22,6 +22,7 @@ from django.db import DatabaseError, connections, transaction
 
 from twisted_dispatcher.django.commits import at_commit
 from twisted_dispatcher.django.conf import AT_ONCE, conf
+from twisted_dispatcher.django.cursors import cursor_on
 from twisted_dispatcher.django.databases import kind_of, takes_several
 from twisted_dispatcher.django.problems import tell
 from twisted_dispatcher.django.unmigrated import NotMigrated, has_not_migrated
@@ -193,14 +194,15 @@ def record_on(
     :raises NotMigrated: when the tables are missing; it is a DatabaseError, too.
     """
     accept_on = outbox_on(kind_of(connection))
-    with connection.cursor() as cursor:
-        new = [each.new for each in drafts]
-        try:
-            entries = accept_on(cursor, new, time.time(), and_commit and takes_several(cursor))
-        except DatabaseError as error:
-            if has_not_migrated(error):
-                raise NotMigrated(connection.alias) from error
-            raise
+    new = [each.new for each in drafts]
+    try:
+        with cursor_on(connection) as cursor:
+            commits = and_commit and takes_several(connection, cursor)
+            entries = accept_on(cursor, new, time.time(), commits)
+    except DatabaseError as error:
+        if has_not_migrated(error):
+            raise NotMigrated(connection.alias) from error
+        raise
     recorded = [_told(draft, entry) for draft, entry in zip(drafts, entries)]
     new_ones = [each for each in recorded if each.is_new]
     if new_ones:

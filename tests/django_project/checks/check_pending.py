@@ -319,5 +319,5 @@ class OneMessageTests(SourcesMixin, TransactionTestCase):
         self.addCleanup(other.close)
 
         with other.cursor() as bound, connection.cursor() as unbound:
-            self.assertFalse(takes_several(bound))
-            self.assertTrue(takes_several(unbound))
+            self.assertFalse(takes_several(other, bound))
+            self.assertTrue(takes_several(connection, unbound))

@@ -1,0 +1,141 @@
+"""By which cursors events are recorded, and who sees it."""
+
+from __future__ import annotations
+
+from threading import Thread
+from typing import Any
+from unittest import mock
+
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, connection, connections, transaction
+from django.db.backends.utils import CursorWrapper
+from django.db.transaction import TransactionManagementError
+from django.test import TransactionTestCase
+from django.test.utils import CaptureQueriesContext
+
+from tests.django_project.checks.recording import FLUSHED, SourcesMixin, keys
+from tests.django_project.club.models import Member
+from twisted_dispatcher.django import outbox
+from twisted_dispatcher.django.cursors import cursor_on
+from twisted_dispatcher.sources import event
+
+
+def is_ours(sql: object) -> bool:
+    """Tell whether a statement records an event."""
+    return "twisted_dispatcher_" in str(sql)
+
+
+class CursorTests(SourcesMixin, TransactionTestCase):
+    """What Django's cursors have to do with an event."""
+
+    available_apps = FLUSHED
+
+    def setUp(self) -> None:
+        """Have a source."""
+        super().setUp()
+        self.register(Member, lambda member: [event("named", member.name)])
+        self.connection = connections[DEFAULT_DB_ALIAS]
+
+    def save(self) -> list[str]:
+        """Save a member, and give the statements that record events by Django's own cursors."""
+        seen: list[str] = []
+        execute = CursorWrapper.execute
+
+        def seeing(cursor: Any, sql: Any, params: Any = None) -> Any:
+            seen.append(str(sql))
+            return execute(cursor, sql, params)
+
+        with mock.patch.object(CursorWrapper, "execute", seeing):
+            Member.objects.create(name=f"member {len(keys())}")
+        return [sql for sql in seen if is_ours(sql) and "SELECT" not in sql.split()[:1]]
+
+    def test_direct(self) -> None:
+        """Where nobody looks on, the driver is asked."""
+        self.assertEqual([], self.save())
+        self.assertEqual(1, len(keys()))
+
+    def test_captured(self) -> None:
+        """Who captures the statements of a connection has ours, too."""
+        with CaptureQueriesContext(connection) as captured:
+            Member.objects.create(name="Ada")
+
+        self.assertTrue(any(is_ours(each["sql"]) for each in captured.captured_queries))
+
+    def test_wrapped(self) -> None:
+        """A wrapper hears of ours."""
+        heard: list[str] = []
+
+        def hear(execute: Any, sql: Any, params: Any, many: Any, context: Any) -> Any:
+            heard.append(sql)
+            return execute(sql, params, many, context)
+
+        with connection.execute_wrapper(hear):
+            Member.objects.create(name="Ada")
+
+        self.assertTrue(any(map(is_ours, heard)))
+
+    def test_instrumented(self) -> None:
+        """So does who has put a cursor function of its own on the connection."""
+        asked: list[object] = []
+        make = connection.cursor
+
+        def cursor() -> Any:
+            asked.append(make)
+            return make()
+
+        with transaction.atomic(), mock.patch.object(connection, "cursor", cursor):
+            outbox.record([event("named", "Ada")])
+
+        self.assertEqual(1, len(asked))
+
+    def test_other_backend(self) -> None:
+        """Another backend than Django's own makes its cursors itself."""
+        other = mock.patch.object(type(self.connection), "__module__", "shop.backends")
+        with transaction.atomic():
+            with other, cursor_on(self.connection) as cursor:
+                self.assertIsInstance(cursor, CursorWrapper)
+            with cursor_on(self.connection) as cursor:
+                self.assertNotIsInstance(cursor, CursorWrapper)
+
+    def test_errors(self) -> None:
+        """The errors of the driver are Django's."""
+        error = self.assertRaises(DatabaseError)
+        with transaction.atomic(), error as caught, cursor_on(self.connection) as cursor:
+            cursor.execute("SELECT %s FROM twisted_dispatcher_nowhere", ("x",))
+
+        self.assertIsNotNone(caught.exception.__cause__)
+
+    def test_broken_transaction(self) -> None:
+        """In a transaction that is spoilt nothing is recorded."""
+        with transaction.atomic():
+            transaction.set_rollback(True)
+            with self.assertRaises(TransactionManagementError):
+                outbox.record([event("named", "Ada")])
+
+        self.assertEqual([], keys())
+
+    def test_other_thread(self) -> None:
+        """Another thread is refused a connection that is not its own."""
+        with transaction.atomic():
+            raised: list[BaseException] = []
+
+            def use() -> None:
+                try:
+                    with cursor_on(self.connection):
+                        pass
+                except DatabaseError as error:
+                    raised.append(error)
+
+            thread = Thread(target=use)
+            thread.start()
+            thread.join()
+
+        self.assertEqual(1, len(raised))
+
+    def test_closed(self) -> None:
+        """A connection that was closed is opened by Django."""
+        with transaction.atomic():
+            pass
+        connection.close()
+        with cursor_on(self.connection) as cursor:
+            cursor.execute("SELECT 1")
+            self.assertEqual([(1,)], list(cursor.fetchall()))
