@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterable
+from typing import Final
 
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
 from twisted_dispatcher.stores.gathering import Gathering
+from twisted_dispatcher.stores.sqlite.watching import Watch, watch_log
 
-# So often, in seconds, it is looked whether another connection has written.
-POLL = 0.2
+# Seconds until it is looked whether another connection has committed: after somebody was heard to
+# write, after something was found, and at last where nothing was. In between each pause is twice
+# the last one.
+SOON: Final = 0.002
+BUSY: Final = 0.01
+POLL: Final = 0.2
 
 _log = Logger()
 
@@ -21,13 +27,23 @@ class Listeners:
     Calls back when something was committed.
 
     SQLite tells no other process of a commit; but it has a number that changes when another
-    connection has committed, which costs a microsecond to look at.
+    connection has committed, which costs a microsecond to look at. Where the system tells that the
+    file is written to, it is looked at then; everywhere now and then, and more often while it
+    changes.
     """
 
-    def __init__(self, gathering: Gathering, connection: sqlite3.Connection | None) -> None:
-        """:param connection: whose number is looked at; None where there are no others."""
+    def __init__(
+        self, gathering: Gathering, connection: sqlite3.Connection, path: str | None
+    ) -> None:
+        """
+        :param connection: whose number is looked at.
+        :param path: the file's; None is in memory, where nobody else can commit.
+        """
         self._gathering = gathering
         self._connection = connection
+        self._path = path
+        self._watch: Watch | None = None
+        self._pause = POLL
         self._callbacks: list[Callable[[str], object]] = []
         self._poll: IDelayedCall | None = None
         self._version = 0
@@ -35,9 +51,10 @@ class Listeners:
     def add(self, callback: Callable[[str], object]) -> Callable[[], None]:
         """Call back from now on; give a function that ends it."""
         self._callbacks.append(callback)
-        if self._poll is None and self._connection is not None:
-            self._version = self._read_version(self._connection)
-            self._poll = self._gathering.reactor.callLater(POLL, self._look)
+        if self._poll is None and self._path is not None:
+            self._version = self._read_version()
+            self._watch = watch_log(self._path, self._gathering.reactor, self._look_soon)
+            self._look_in(POLL)
 
         def remove() -> None:
             if callback in self._callbacks:
@@ -50,9 +67,10 @@ class Listeners:
     def clear(self) -> None:
         """Call nobody any more."""
         self._callbacks.clear()
-        poll, self._poll = self._poll, None
-        if poll is not None and poll.active():
-            poll.cancel()
+        self._cancel()
+        watch, self._watch = self._watch, None
+        if watch is not None:
+            watch.stop()
 
     def tell(self, news: Iterable[str]) -> None:
         """Tell everybody."""
@@ -65,15 +83,32 @@ class Listeners:
                 except Exception:
                     _log.failure("Who listens to a store has failed")
 
-    def _look(self) -> None:
-        assert self._connection is not None
-        self._poll = self._gathering.reactor.callLater(POLL, self._look)
-        version = self._read_version(self._connection)
-        if version != self._version:
-            self._version = version
-            self.tell(("chains", "settled", "work"))
+    def _look_soon(self) -> None:
+        """Look for what is being written just now."""
+        self._look_in(SOON)
 
-    @staticmethod
-    def _read_version(connection: sqlite3.Connection) -> int:
-        ((version,),) = connection.execute("PRAGMA data_version").fetchall()
+    def _look_in(self, pause: float) -> None:
+        """Look after so many seconds, and where that is long, as soon as somebody writes."""
+        self._cancel()
+        self._pause = pause
+        self._poll = self._gathering.reactor.callLater(pause, self._look)
+        if pause == POLL and self._watch is not None:
+            self._watch.resume()
+
+    def _cancel(self) -> None:
+        poll, self._poll = self._poll, None
+        if poll is not None and poll.active():
+            poll.cancel()
+
+    def _look(self) -> None:
+        version = self._read_version()
+        if version == self._version:
+            self._look_in(min(2 * self._pause, POLL))
+            return
+        self._version = version
+        self._look_in(BUSY)
+        self.tell(("chains", "settled", "work"))
+
+    def _read_version(self) -> int:
+        ((version,),) = self._connection.execute("PRAGMA data_version").fetchall()
         return int(version)

@@ -119,8 +119,7 @@ class SQLiteStore:
         self.chains = SQLiteChains(self._writing, self._reading)
         self.triggers = SQLiteTriggers(self._writing, self._reading)
         self.sweeps = SQLiteSweeps(self._writing, self._reading)
-        others = connection if path is not None else None
-        self._listeners = Listeners(self._writing, others)
+        self._listeners = Listeners(self._writing, connection, path)
 
     def __repr__(self) -> str:
         return f"<SQLiteStore: {self._name}>"
