@@ -140,6 +140,18 @@ class RoundTripTests(CodecTestCase):
 
     @PATIENT
     @given(values)
+    def test_in_its_place(self, value: Any) -> None:
+        """A value is written alike wherever it stands, also where a shorter way is taken."""
+        alone = self.codec.encode(value).removeprefix("[1,").removesuffix("]")
+
+        self.assertEqual(f"[1,[{alone}]]", self.codec.encode([value]))
+        event = Event("Closed", context={"it": value})
+        text = self.codec.encode(event).removeprefix("[1,").removesuffix("]")
+        self.assertIn(f'"context":{{"it":{alone}}}', text)
+        self.assertEqual(f"[1,[{text}]]", self.codec.encode([event]))
+
+    @PATIENT
+    @given(values)
     def test_ascii_json(self, value: Any) -> None:
         """The text is JSON, begins with the version, and is ASCII without a control character."""
         text = self.codec.encode(value)

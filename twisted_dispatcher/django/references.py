@@ -47,13 +47,7 @@ class Reference:
 
         :raises NotEncodable: when there is no row of this instance.
         """
-        state = instance._state
-        if instance.pk is None or state.adding or state.db is None:
-            raise NotEncodable(
-                f"is a {instance._meta.label} that is not saved, so that nobody finds it again: "
-                "save it before, or give the values that are needed"
-            )
-        return cls(instance._meta.label, instance.pk, state.db)
+        return cls(*_written(instance))
 
     def load(self) -> Any:
         """
@@ -118,7 +112,14 @@ def _parts(reference: Reference) -> list[Any]:
 
 
 def _written(instance: models.Model) -> list[Any]:
-    return _parts(Reference.to(instance))
+    state = instance._state
+    pk = instance.pk
+    if pk is None or state.adding or state.db is None:
+        raise NotEncodable(
+            f"is a {instance._meta.label} that is not saved, so that nobody finds it again: "
+            "save it before, or give the values that are needed"
+        )
+    return [instance._meta.label, pk, state.db]
 
 
 def _written_lazy(lazy: Any) -> list[Any]:

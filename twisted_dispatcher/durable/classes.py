@@ -30,6 +30,8 @@ class ClassForm:
     :ivar whole: makes an object of its parts.
     :ivar proven: whether every object comes back equal, so that there is no need to try.
     :ivar fields: whether the parts are attributes of the object.
+    :ivar text: writes an object as JSON at once, given what writes its parts: the same text as by
+        name and parts, in less time. None where there is no such way.
     """
 
     cls: type
@@ -38,6 +40,7 @@ class ClassForm:
     whole: Callable[[dict[str, Any]], Any]
     proven: bool = False
     fields: bool = False
+    text: Callable[[Any, Callable[[Any], str]], str] | None = None
 
 
 class Registry:

@@ -53,7 +53,8 @@ class Codec:
 
     def __init__(self) -> None:
         self._registry = Registry()
-        self._registry.add(attrs.evolve(form_of_class(Event, "Event"), proven=True))
+        form = form_of_class(Event, "Event")
+        self._registry.add(attrs.evolve(form, proven=True, text=_text_of_event))
         self._read = JSONDecoder(object_hook=self._revive, parse_constant=_refuse).raw_decode
         self._writer = Writer(self._registry, lambda text: self._load(text, 0)[0])
 
@@ -191,6 +192,14 @@ class Codec:
             "twisted_dispatcher.durable.codec)"
         )
         raise NotDecodable(f"this holds a {name!r}, which is not known here: {cure}", name)
+
+
+def _text_of_event(event: Event, text: Callable[[Any], str]) -> str:
+    """Write an event as its form does."""
+    return (
+        f'{{"$":"Event","type":{text(event.type)},"key":{text(event.key)},'
+        f'"source":{text(event.source)},"context":{text(event.context)},"time":{text(event.time)}}}'
+    )
 
 
 def _refuse(constant: str) -> NoReturn:

@@ -11,12 +11,15 @@ from __future__ import annotations
 import json.encoder
 from collections.abc import Callable
 from json import JSONEncoder
-from typing import Any
+from typing import Any, Final
 
 from twisted_dispatcher.durable.classes import Registry, full_name
 from twisted_dispatcher.durable.culprits import in_words, invalid_in_json, unknown_type
 from twisted_dispatcher.durable.forms import ATOMS, MAX_DEPTH, SCALAR_WRITERS, TAG, Tagged
 from twisted_dispatcher.errors import NotEncodable
+
+# So many levels may be written without a tree of them: an event, and its context.
+SHALLOW: Final = 2
 
 # Objects with what was written of them, which must be read back before they are accepted.
 _Doubts = list[tuple[Any, Tagged]]
@@ -41,6 +44,7 @@ def _kept_encoder() -> Callable[[Any], str]:
 
 
 _to_json = _kept_encoder()
+_quoted = json.encoder.encode_basestring_ascii
 _is_text, _are_atoms = frozenset({str}).issuperset, ATOMS.issuperset
 
 
@@ -80,12 +84,10 @@ class Writer:
         """
         doubts: _Doubts = []
         try:
-            # Most events are dicts of texts and numbers, and written as they are.
-            tree = value if depth == 1 and _is_plain(value) else self._write(value, depth, doubts)
-            text = _to_json(tree)
+            text = self._text(value, depth, doubts)
             if "\\ud" in text:
                 # Perhaps half of a pair of surrogates, which cannot be written as UTF-8.
-                _to_unescaped_json(tree).encode()
+                _to_unescaped_json(self._write(value, depth, [])).encode()
         except NotEncodable:
             raise
         except ValueError:
@@ -93,6 +95,26 @@ class Writer:
         for doubt in doubts:
             self._dispel(*doubt)
         return text
+
+    def _text(self, value: Any, depth: int, doubts: _Doubts) -> str:
+        """
+        Write a value as JSON: what `_write` makes of it, and without that where it is simple.
+
+        Most events are dicts of texts and numbers, which stand for themselves, or `Event` objects
+        around such a dict.
+        """
+        kind = type(value)
+        if kind is str:
+            return _quoted(value)
+        if value is None:
+            return "null"
+        if depth <= SHALLOW:
+            if _is_plain(value):
+                return _to_json(value)
+            form = self._registry.form_for(kind)
+            if form is not None and form.text is not None:
+                return form.text(value, lambda part: self._text(part, depth + 1, doubts))
+        return _to_json(self._write(value, depth, doubts))
 
     def _write(self, value: Any, depth: int, doubts: _Doubts) -> Any:
         kind = type(value)
