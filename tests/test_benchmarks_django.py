@@ -11,7 +11,17 @@ from twisted.trial.unittest import SkipTest
 from tests.benchmark_places import OnSQLite
 from tests.benchmarks.django.__main__ import BENCHMARK
 from tests.benchmarks.django.goals import goals
-from tests.benchmarks.django.names import KNOWN, NEW, PLAIN, QUIET, SOURCE, SPARK
+from tests.benchmarks.django.names import (
+    KNOWN,
+    LAZY,
+    NEW,
+    PLAIN,
+    QUIET,
+    SLOW,
+    SOURCE,
+    SPARK,
+    SYNCED,
+)
 from tests.benchmarks.django.scenarios import PEER_SWEEP, Scale, kinds
 from tests.benchmarks.on_stores.children import ChildFailed, answer_of
 from tests.benchmarks.on_stores.scenarios import run
@@ -55,6 +65,16 @@ class DjangoTests(OnSQLite):
     async def test_saving_and_handling(self) -> None:
         """A process that saves may handle the events as well."""
         await self.figures("hundred-here")
+
+    async def test_disk(self) -> None:
+        """It is told what the disk takes."""
+        self.assertEqual({SYNCED, LAZY}, {*await self.figures("disk")})
+
+    async def test_slower_disk(self) -> None:
+        """A slower disk is played by PostgreSQL alone."""
+        (kind,) = (kind for kind in kinds(TINY) if kind.name == f"autocommit-{SLOW}")
+        figures = await run(kind, self.place, TINY)
+        self.assertEqual(({}, 1), (figures.per_event, len(figures.missing)))
 
     async def test_handled(self) -> None:
         """Events are handled by the daemon, by the same process, and by the peer."""

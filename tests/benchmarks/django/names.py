@@ -14,7 +14,13 @@ AUTOCOMMIT = "autocommit"
 ATOMIC = "atomic"
 HUNDRED = "hundred"
 
+# Commits that wait for the disk, and such as do not.
+SYNCED = "a save() that waits for the disk"
+LAZY = "one that does not"
+
 DAEMON, HERE = "daemon", "here"
+# Where nobody handles events either, but the disk is slower.
+SLOW = "slower disk"
 # Who handles events, and by which name it is known.
 HANDLERS = {
     DAEMON: "web process and daemon",

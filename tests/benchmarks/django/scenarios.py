@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
+from urllib.parse import quote
 
 from attrs import frozen
 
+from tests.benchmarks.contenders import MissingPeer
 from tests.benchmarks.django.names import (
     ATOMIC,
     AUTOCOMMIT,
@@ -14,11 +16,12 @@ from tests.benchmarks.django.names import (
     HANDLERS,
     HERE,
     HUNDRED,
+    SLOW,
     SPARK,
 )
 from tests.benchmarks.on_stores.beside import rates_beside
 from tests.benchmarks.on_stores.children import answer_of
-from tests.benchmarks.on_stores.places import Place
+from tests.benchmarks.on_stores.places import POSTGRESQL, Place
 from tests.benchmarks.on_stores.scenarios import Kind
 from tests.benchmarks.on_stores.sweeps import FIRST, title, two_sizes
 from tests.benchmarks.on_stores.turns import Rates
@@ -49,16 +52,25 @@ WAYS = {
     ATOMIC: "save() within atomic(), one in each transaction",
     HUNDRED: "save() within atomic(), 100 in each transaction",
 }
+# On PostgreSQL a commit can be made to take so many microseconds longer, as it does on most disks.
+SLOWER = 1000
+DELAY = f"options={quote(f'-c commit_delay={SLOWER} -c commit_siblings=0')}"
 RUNS = {DAEMON: "", HERE: ", while a thread of this process handles the events"}
 
 
 def kinds(scale: Scale) -> list[Kind[Scale]]:
     """Gives all scenarios, in the order of the report."""
     until = "From save() until its event is handled"
+    slow = f"on a disk that is {SLOWER / 1000:g} ms slower"
     return [
+        Kind("disk", "What the disk takes", "ms", disk, compared=False),
         *(
             Kind(f"{way}-{run}", f"{title}{where}", "saves/s", partial(saving, run, way))
             for run, where in RUNS.items()
+            for way, title in WAYS.items()
+        ),
+        *(
+            Kind(f"{way}-{SLOW}", f"{title}, {slow}", "saves/s", partial(saving_slowly, way))
             for way, title in WAYS.items()
         ),
         Kind("handled", "Orders saved, and their events handled", "events/s", handled),
@@ -73,6 +85,29 @@ async def saving(run: str, way: str, place: Place, scale: Scale, progress: Progr
     rates: Rates = await answer_of("django.saving", place.new_url(), run, way, *sizes)
     progress(1.0)
     return rates
+
+
+async def saving_slowly(way: str, place: Place, scale: Scale, progress: Progress) -> Rates:
+    """Does the same where commits take longer.
+
+    Raises MissingPeer where the database has no way to have them do so.
+    """
+    if place.store != POSTGRESQL:
+        raise MissingPeer(f"a slower disk, {place.title}: not measured (PostgreSQL only)")
+    sizes = (scale.slices, scale.saves)
+    url = place.new_url()
+    url = f"{url}{'&' if '?' in url else '?'}{DELAY}"
+    rates: Rates = await answer_of("django.saving", url, DAEMON, way, *sizes)
+    progress(1.0)
+    return rates
+
+
+async def disk(place: Place, scale: Scale, progress: Progress) -> Rates:
+    """Measures what a commit waits for the disk."""
+    sizes = (scale.slices, scale.saves)
+    times: Rates = await answer_of("django.disk", place.new_url(), *sizes)
+    progress(1.0)
+    return times
 
 
 async def handled(place: Place, scale: Scale, progress: Progress) -> Rates:
