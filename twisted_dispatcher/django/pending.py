@@ -19,7 +19,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from django.db import DatabaseError, connections
+from django.db import DatabaseError
 
 from twisted_dispatcher.django.conf import AT_ONCE, conf
 from twisted_dispatcher.django.outbox import Draft, Recorded, record_drafts, record_on
@@ -37,9 +37,9 @@ _LOSING: Final = frozenset({"ROLLBACK", "ABORT"})
 _ATTRIBUTE: Final = "_twisted_dispatcher_pending"
 
 
-def record_at_commit(drafts: Sequence[Draft], using: str) -> None:
+def record_at_commit(drafts: Sequence[Draft], connection: Any) -> None:
     """
-    Record events in the transaction that is open on a database, before that commits.
+    Record events in the transaction that is open on a connection of Django's, before it commits.
 
     They are recorded at once where no transaction is open, or none whose end is to be noticed, or
     where somebody waits for them: in tests. That a key is that of another group's event is logged.
@@ -50,7 +50,7 @@ def record_at_commit(drafts: Sequence[Draft], using: str) -> None:
     if not drafts:
         return
     given = conf()
-    connection = connections[using]
+    using = connection.alias
     if using == given.database and given.run != AT_ONCE and _will_commit(connection):
         _pending_on(connection).add(drafts)
     else:

@@ -92,23 +92,26 @@ def _saved(*, sender: type[Model], instance: Any, raw: bool, using: str, **rest:
     if raw:
         return
     sources = MODEL_SOURCES.get(sender, ())
-    drafts = [draft for source in sources for draft in drafts_of(source, instance, using)]
-    record_at_commit(drafts, using)
+    connection = connections[using]
+    drafts = [draft for source in sources for draft in drafts_of(source, instance, connection)]
+    record_at_commit(drafts, connection)
 
 
-def drafts_of(source: Source, instance: Any, using: str, report: Report = tell) -> list[Draft]:
+def drafts_of(
+    source: Source, instance: Any, connection: Any, report: Report = tell
+) -> list[Draft]:
     """
     Run a source, and write down what it says of an instance.
 
     What cannot be written down, and what the source raises, is reported; the rest is given.
 
-    :param using: the alias of the database of which the source may ask something.
+    :param connection: Django's, to the database of which the source may ask something.
     :param report: called with the name of the source, the key, and what is wrong.
     """
     name = callable_name(source)
     drafts: list[Draft] = []
     try:
-        with contained(using):
+        with contained(connection):
             found = source(instance)
             check_items(found, name)
             for declaration in found or ():
@@ -138,11 +141,10 @@ class contained:  # noqa: N801
     first statement comes.
     """
 
-    def __init__(self, using: str) -> None:
-        """:param using: the alias of the database."""
-        self._using = using
-        self._connection = connections[using]
-        self._has_begun = not self._connection.in_atomic_block
+    def __init__(self, connection: Any) -> None:
+        """:param connection: Django's, to the database."""
+        self._connection = connection
+        self._has_begun = not connection.in_atomic_block
         self._savepoint: str | None = None
 
     def __enter__(self) -> None:
@@ -152,16 +154,17 @@ class contained:  # noqa: N801
         self._connection.execute_wrappers.remove(self._before)
         if self._savepoint is None:
             return
+        using = self._connection.alias
         if kind is None:
-            transaction.savepoint_commit(self._savepoint, self._using)
+            transaction.savepoint_commit(self._savepoint, using)
         else:
-            transaction.savepoint_rollback(self._savepoint, self._using)
-            transaction.set_rollback(False, self._using)
+            transaction.savepoint_rollback(self._savepoint, using)
+            transaction.set_rollback(False, using)
 
     def _before(
         self, execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: Any
     ) -> Any:
         if not self._has_begun:
             self._has_begun = True
-            self._savepoint = transaction.savepoint(self._using)
+            self._savepoint = transaction.savepoint(self._connection.alias)
         return execute(sql, params, many, context)

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import attrs
-from django.db import transaction
+from django.db import connections, transaction
 
 from twisted_dispatcher.django.conf import conf
 from twisted_dispatcher.django.models import Sweep
@@ -121,6 +121,7 @@ def sweep(
     :return: the same object after each batch, with what has happened by then.
     """
     place = Place(queryset, conditions or {})
+    connection = connections[queryset.db]
     began = time.time()
     swept = Swept()
     after = None
@@ -139,7 +140,7 @@ def sweep(
             draft
             for instance in instances
             for source in sources
-            for draft in drafts_of(source, instance, queryset.db, swept.tell)
+            for draft in drafts_of(source, instance, connection, swept.tell)
         ]
         following = _batch_behind(queryset, instances[-1].pk, batch)
         seen = swept.seen + len(instances)

@@ -51,7 +51,9 @@ def _accept_one(cursor: Any, event: NewEvent, now: float) -> Entry:
         ((event_id, details),) = cursor.fetchall()
         return Entry(Acceptance(event_id, event.key, False), details)
     event_id = cursor.lastrowid
-    _open(cursor, [(event_id, event)])
+    cursor.execute(_INSERT_ONE_UNPLANNED, (event_id, event.due))
+    if event.lane is not None:
+        cursor.execute(_INSERT_ONE_LANE, (event_id, event.lane))
     return Entry(Acceptance(event_id, event.key, True), event.details)
 
 
@@ -110,3 +112,5 @@ def _insert(sql: str, width: int, count: int) -> str:
 
 
 _INSERT_ONE: Final = _insert(_INSERT_EVENTS, 6, 1)
+_INSERT_ONE_UNPLANNED: Final = _insert(_INSERT_UNPLANNED, 2, 1)
+_INSERT_ONE_LANE: Final = _insert(_INSERT_LANES, 2, 1)
