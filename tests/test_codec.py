@@ -299,6 +299,25 @@ class RefusalTests(CodecTestCase):
         """An int of more digits than Python reads is refused."""
         self.assertRefused([1, 10**5000], "event[1]", "digits")
 
+    def test_half_made_event(self) -> None:
+        """An event that lacks attributes, from an older pickle say, is refused as such."""
+        event = object.__new__(Event)
+        object.__setattr__(event, "type", "Closed")
+        for value, path in ((event, "event"), ([event], "event[0]")):
+            self.assertRefused(value, path, "cannot be taken apart", "'key'")
+        self.assertRefused(Event("Closed", context={"a": event}), 'event.context["a"]', "'key'")
+
+    def test_surrogates_of_an_iterator(self) -> None:
+        """What a function encodes otherwise each time is judged by what was written."""
+        names = iter(["\U0001f600", "\ud83d", "plain"])
+        self.codec.register_functions(
+            type(names), lambda given: next(given), iter, "my.Iterator", verify=False
+        )
+
+        written = self.codec.encode(Event("Closed", context={"a": names}))
+        self.assertEqual("\U0001f600", json.loads(written)[1]["context"]["a"]["is"])
+        self.assertRaises(NotEncodable, self.codec.encode, {"a": names})
+
     def test_half_a_surrogate_pair(self) -> None:
         """Half of a pair of surrogates is refused: as a value, a key, beside the other half."""
         for text in ("\ud800", "a\udfff", "\ud83d\ude00", "\udc80\U0001f600"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import sys
 from typing import Any
@@ -35,9 +36,9 @@ class WatchedFileTests(TestCase):
         self.addCleanup(patch.stop)
         self.store, self.other = self.open(), self.open()
 
-    def open(self) -> SQLiteStore:
+    def open(self, path: str | None = None) -> SQLiteStore:
         """Open the file, perhaps once more."""
-        store = open_store(f"sqlite:///{self.path}")
+        store = open_store(f"sqlite:///{path or self.path}")
         assert isinstance(store, SQLiteStore)
         self.addCleanup(store.close)
         return store
@@ -87,6 +88,22 @@ class WatchedFileTests(TestCase):
             writer.execute("COMMIT")
             await told
 
+    @skipUnless(ON_LINUX, "only Linux tells who writes to a file")
+    async def test_other_paths(self) -> None:
+        """It does not matter by which path the file was opened, and from where."""
+        link = f"{self.path}.link"
+        os.symlink(os.path.abspath(self.path), link)
+        for path in (os.path.abspath(link), link):
+            self.store = self.open(path)
+            here = os.getcwd()
+            os.chdir("/")
+            try:
+                told = self.told()
+            finally:
+                os.chdir(here)
+            await self.other.accept([new_event(path, "a")], PRODUCER, NOW)
+            self.assertEqual("work", await told)
+
     async def test_stopped(self) -> None:
         """Nothing is left to the reactor when nobody listens any more."""
         readers: Any = reactor
@@ -106,6 +123,8 @@ class PollingTests(SynchronousTestCase):
         self.path = f"{self.mktemp()}.db"
         self.clock = Clock()
         store = open_store(f"sqlite:///{self.path}", reactor=self.clock)
+        assert isinstance(store, SQLiteStore)
+        self.store = store
         self.addCleanup(store.close)
         self.told: list[str] = []
         store.listen(self.told.append)
@@ -128,13 +147,61 @@ class PollingTests(SynchronousTestCase):
         self.commit()
         self.clock.advance(listening.BUSY)
         self.assertEqual(2, self.told.count("work"))
-        for number in range(10):
+        for number in range(1, 10):
             self.clock.advance(listening.BUSY * 2**number)
         self.commit()
         self.clock.advance(listening.POLL / 2)
         self.assertEqual(2, self.told.count("work"))
         self.clock.advance(listening.POLL / 2)
         self.assertEqual(3, self.told.count("work"))
+
+    def test_failed_look(self) -> None:
+        """A look that fails is no reason not to look again, however soon after the last one."""
+        self.commit()
+        self.clock.advance(listening.POLL)
+        del self.told[:]
+        failing = mock.patch.object(
+            self.store._listeners, "_read_version", side_effect=sqlite3.OperationalError
+        )
+        with failing, self.assertRaises(sqlite3.OperationalError):
+            self.clock.advance(listening.BUSY)
+        self.commit()
+        self.clock.advance(listening.POLL)
+
+        self.assertEqual(1, self.told.count("work"))
+
+
+class WatchedTests(SynchronousTestCase):
+    """When a store that listens waits to hear of writing, and what it does then."""
+
+    def test_pauses(self) -> None:
+        """It looks soon when it hears of it, and listens again as soon as the pauses are long."""
+        watch = mock.Mock()
+        heard: list[Any] = []
+
+        def watch_log(connection: object, reactor: object, written: Any) -> object:
+            heard.append(written)
+            return watch
+
+        patch = mock.patch.object(listening, "watch_log", watch_log)
+        patch.start()
+        self.addCleanup(patch.stop)
+        clock = Clock()
+        store = open_store(f"sqlite:///{self.mktemp()}.db", reactor=clock)
+        self.addCleanup(store.close)
+        stop = store.listen(lambda news: None)
+        self.assertEqual(1, watch.resume.call_count)
+
+        heard[0]()
+        pause = listening.SOON
+        while pause <= listening.BUSY:
+            self.assertEqual([pause], [c.getTime() - clock.seconds() for c in clock.calls])
+            self.assertEqual(1, watch.resume.call_count)
+            clock.advance(pause)
+            pause *= 2
+        self.assertEqual(2, watch.resume.call_count)
+        stop()
+        watch.stop.assert_called_once_with()
 
 
 class Notifier:
@@ -194,25 +261,31 @@ class WatchTests(SynchronousTestCase):
 
     def test_other_reactor(self) -> None:
         """A reactor that watches no descriptors hears of nothing."""
-        self.assertIsNone(watching.watch_log(__file__, Clock(), self.written))
+        self.assertIsNone(watching.watch_log(self.connect(), Clock(), self.written))
 
-    def test_no_file(self) -> None:
-        """Neither does anybody of a file that has no log."""
-        self.assertIsNone(watching.watch_log(self.mktemp(), reactor, self.written))
+    def test_no_log(self) -> None:
+        """Neither does anybody of a database that has no log."""
+        self.assertIsNone(watching.watch_log(self.connect(), reactor, self.written))
 
     def test_no_room(self) -> None:
         """Nor where the system lets no more listen, or is another one."""
-        store = open_store(f"sqlite:///{self.mktemp()}.db", reactor=Clock())
-        self.addCleanup(store.close)
-        path = str(store).partition("the store ")[2][:-1]
+        connection = self.connect()
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("CREATE TABLE mine (n)")
         if ON_LINUX:
             from twisted.internet import inotify
 
             refused = mock.Mock(side_effect=inotify.INotifyError)
             with mock.patch.object(inotify, "INotify", refused):
-                self.assertIsNone(watching.watch_log(path, reactor, self.written))
-            found = watching.watch_log(path, reactor, self.written)
+                self.assertIsNone(watching.watch_log(connection, reactor, self.written))
+            found = watching.watch_log(connection, reactor, self.written)
             assert found is not None
             found.stop()
         with mock.patch.dict(sys.modules, {"twisted.internet.inotify": None}):
-            self.assertIsNone(watching.watch_log(path, reactor, self.written))
+            self.assertIsNone(watching.watch_log(connection, reactor, self.written))
+
+    def connect(self) -> sqlite3.Connection:
+        """Open a file that is no store."""
+        connection = sqlite3.connect(f"{self.mktemp()}.db", isolation_level=None)
+        self.addCleanup(connection.close)
+        return connection

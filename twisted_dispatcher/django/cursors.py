@@ -8,16 +8,30 @@ there are no such others, the driver is asked directly, with Django's errors all
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from functools import lru_cache
+from pathlib import Path
+from types import FunctionType
 from typing import Any, Final
 
-from django.db.backends.base.base import BaseDatabaseWrapper
+import django
+from django.apps import apps
+from django.db.backends.utils import CursorWrapper
+from django.utils.asyncio import async_unsafe
 
 # The backends whose cursors do nothing that a statement of ours needs.
 _PLAIN: Final = frozenset(f"django.db.backends.{name}.base" for name in ("sqlite3", "postgresql"))
+# By what statements go in Django. Tools that watch, or forbid, them put functions of their own in
+# the place of one of these: on a connection, or on a class.
+_OF_CONNECTIONS: Final = (
+    *("ensure_connection", "cursor", "_cursor", "_prepare_cursor", "make_cursor"),
+    "create_cursor",
+)
+_OF_CURSORS: Final = ("execute", "_execute_with_wrappers", "_execute")
+_DJANGO: Final = f"{Path(django.__file__).parent}{os.sep}"
 
 
 def cursor_on(connection: Any) -> AbstractContextManager[Any]:
@@ -32,13 +46,28 @@ def cursor_on(connection: Any) -> AbstractContextManager[Any]:
 
 def _is_unheard(connection: Any) -> bool:
     """Tell whether nobody is to see what is asked of a database."""
+    kind, own = type(connection), vars(connection)
     return (
         connection.connection is not None
         and not connection.execute_wrappers
         and not connection.queries_logged
-        # Who wants to see, or to forbid, all cursors of a connection puts a function there.
-        and getattr(connection.cursor, "__func__", None) is BaseDatabaseWrapper.cursor
-        and type(connection).__module__ in _PLAIN
+        # Django warns of what is asked too early.
+        and apps.ready
+        and kind.__module__ in _PLAIN
+        and not any(map(own.__contains__, _OF_CONNECTIONS))
+        and _are_djangos(
+            *[getattr(kind, name) for name in _OF_CONNECTIONS],
+            *[getattr(CursorWrapper, name) for name in _OF_CURSORS],
+        )
+    )
+
+
+@lru_cache(maxsize=16)
+def _are_djangos(*functions: Any) -> bool:
+    """Tell whether functions are all Django's own, and not somebody's in their place."""
+    return all(
+        isinstance(each, FunctionType) and each.__code__.co_filename.startswith(_DJANGO)
+        for each in functions
     )
 
 
@@ -49,6 +78,7 @@ class _Direct:
         self._connection = connection
         self._errors = connection.wrap_database_errors
 
+    @async_unsafe
     def __enter__(self) -> Any:
         connection = self._connection
         connection.validate_thread_sharing()

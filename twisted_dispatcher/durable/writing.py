@@ -83,11 +83,12 @@ class Writer:
         :raises NotEncodable: without the path to the culprit, if it could not be read back equal.
         """
         doubts: _Doubts = []
+        trees: list[Any] = []
         try:
-            text = self._text(value, depth, doubts)
+            text = self._text(value, depth, doubts, trees)
             if "\\ud" in text:
                 # Perhaps half of a pair of surrogates, which cannot be written as UTF-8.
-                _to_unescaped_json(self._write(value, depth, [])).encode()
+                _to_unescaped_json(trees).encode()
         except NotEncodable:
             raise
         except ValueError:
@@ -96,25 +97,37 @@ class Writer:
             self._dispel(*doubt)
         return text
 
-    def _text(self, value: Any, depth: int, doubts: _Doubts) -> str:
+    def _text(self, value: Any, depth: int, doubts: _Doubts, trees: list[Any]) -> str:
         """
         Write a value as JSON: what `_write` makes of it, and without that where it is simple.
 
         Most events are dicts of texts and numbers, which stand for themselves, or `Event` objects
         around such a dict.
+
+        :param trees: gets what has become text.
         """
         kind = type(value)
         if kind is str:
+            trees.append(value)
             return _quoted(value)
         if value is None:
             return "null"
         if depth <= SHALLOW:
             if _is_plain(value):
+                trees.append(value)
                 return _to_json(value)
             form = self._registry.form_for(kind)
             if form is not None and form.text is not None:
-                return form.text(value, lambda part: self._text(part, depth + 1, doubts))
-        return _to_json(self._write(value, depth, doubts))
+                try:
+                    return form.text(
+                        value, lambda part: self._text(part, depth + 1, doubts, trees)
+                    )
+                except AttributeError:
+                    # It was never made whole: of that the longer way complains.
+                    pass
+        tree = self._write(value, depth, doubts)
+        trees.append(tree)
+        return _to_json(tree)
 
     def _write(self, value: Any, depth: int, doubts: _Doubts) -> Any:
         kind = type(value)

@@ -16,7 +16,7 @@ from twisted_dispatcher.stores.sqlite.watching import Watch, watch_log
 # write, after something was found, and at last where nothing was. In between each pause is twice
 # the last one.
 SOON: Final = 0.002
-BUSY: Final = 0.01
+BUSY: Final = 0.02
 POLL: Final = 0.2
 
 _log = Logger()
@@ -33,15 +33,15 @@ class Listeners:
     """
 
     def __init__(
-        self, gathering: Gathering, connection: sqlite3.Connection, path: str | None
+        self, gathering: Gathering, connection: sqlite3.Connection, has_others: bool
     ) -> None:
         """
         :param connection: whose number is looked at.
-        :param path: the file's; None is in memory, where nobody else can commit.
+        :param has_others: whether anybody else can commit: in memory nobody can.
         """
         self._gathering = gathering
         self._connection = connection
-        self._path = path
+        self._has_others = has_others
         self._watch: Watch | None = None
         self._pause = POLL
         self._callbacks: list[Callable[[str], object]] = []
@@ -51,9 +51,9 @@ class Listeners:
     def add(self, callback: Callable[[str], object]) -> Callable[[], None]:
         """Call back from now on; give a function that ends it."""
         self._callbacks.append(callback)
-        if self._poll is None and self._path is not None:
+        if self._poll is None and self._has_others:
             self._version = self._read_version()
-            self._watch = watch_log(self._path, self._gathering.reactor, self._look_soon)
+            self._watch = watch_log(self._connection, self._gathering.reactor, self._look_soon)
             self._look_in(POLL)
 
         def remove() -> None:
@@ -88,11 +88,11 @@ class Listeners:
         self._look_in(SOON)
 
     def _look_in(self, pause: float) -> None:
-        """Look after so many seconds, and where that is long, as soon as somebody writes."""
+        """Look after so many seconds, and where those are many, as soon as somebody writes."""
         self._cancel()
         self._pause = pause
         self._poll = self._gathering.reactor.callLater(pause, self._look)
-        if pause == POLL and self._watch is not None:
+        if pause > BUSY and self._watch is not None:
             self._watch.resume()
 
     def _cancel(self) -> None:
@@ -101,13 +101,13 @@ class Listeners:
             poll.cancel()
 
     def _look(self) -> None:
+        # At first, since to look may fail: while another process mends the file, say.
+        self._look_in(min(2 * self._pause, POLL))
         version = self._read_version()
-        if version == self._version:
-            self._look_in(min(2 * self._pause, POLL))
-            return
-        self._version = version
-        self._look_in(BUSY)
-        self.tell(("chains", "settled", "work"))
+        if version != self._version:
+            self._version = version
+            self._look_in(BUSY)
+            self.tell(("chains", "settled", "work"))
 
     def _read_version(self) -> int:
         ((version,),) = self._connection.execute("PRAGMA data_version").fetchall()

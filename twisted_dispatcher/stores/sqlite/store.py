@@ -119,7 +119,7 @@ class SQLiteStore:
         self.chains = SQLiteChains(self._writing, self._reading)
         self.triggers = SQLiteTriggers(self._writing, self._reading)
         self.sweeps = SQLiteSweeps(self._writing, self._reading)
-        self._listeners = Listeners(self._writing, connection, path)
+        self._listeners = Listeners(self._writing, connection, path is not None)
 
     def __repr__(self) -> str:
         return f"<SQLiteStore: {self._name}>"

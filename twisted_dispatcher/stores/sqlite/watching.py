@@ -8,6 +8,7 @@ system has no room for one more that listens, nobody hears of anything.
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable
 from typing import Any
 
@@ -55,11 +56,13 @@ class Watch:
             self._notifier.connectionLost(Failure(ConnectionDone()))
 
 
-def watch_log(path: str, reactor: Any, written: Callable[[], object]) -> Watch | None:
+def watch_log(
+    connection: sqlite3.Connection, reactor: Any, written: Callable[[], object]
+) -> Watch | None:
     """
     Hear of what is written to a database, once told to `Watch.resume`.
 
-    :param path: the database's; it has a write-ahead log and is open here, so that the log stays.
+    :param connection: to a file that has a write-ahead log. While it is open, the log stays.
     :param written: called in the reactor's thread, some time before what was written counts.
     :return: None where that cannot be heard.
     """
@@ -69,6 +72,8 @@ def watch_log(path: str, reactor: Any, written: Callable[[], object]) -> Watch |
         from twisted.internet.inotify import IN_MODIFY, INotify, INotifyError
     except (ImportError, OSError):
         return None
+    # As SQLite has found it: behind a link, and from where the process was when it was opened.
+    ((_, _, path),) = connection.execute("PRAGMA database_list").fetchall()
     try:
         notifier = INotify(reactor)
     except INotifyError:
