@@ -121,7 +121,6 @@ def sweep(
     :return: the same object after each batch, with what has happened by then.
     """
     place = Place(queryset, conditions or {})
-    connection = connections[queryset.db]
     began = time.time()
     swept = Swept()
     after = None
@@ -135,6 +134,7 @@ def sweep(
         place.end()
         yield swept
     while instances:
+        connection = connections[queryset.db]
         # To run a source may take long; the transaction begins after that.
         drafts = [
             draft
