@@ -17,7 +17,7 @@ from tests.benchmarks.django.scenarios import PEER_SWEEP, RUNS, WAYS
 from tests.benchmarks.goals import Goal
 from tests.benchmarks.on_stores import sweeps
 from tests.benchmarks.on_stores.goals import at_least, at_most
-from tests.benchmarks.on_stores.places import POSTGRESQL, STORES
+from tests.benchmarks.on_stores.places import STORES
 from tests.benchmarks.on_stores.sweeps import FEW, FIRST
 
 
@@ -40,7 +40,7 @@ def saving(store: str) -> list[Goal]:
             (f"{PLAIN}, {what}", f"{SOURCE}, {what}"),
             (1.6, 2.0),
         )
-        for run in (*RUNS, *((SLOW,) if store == POSTGRESQL else ()))
+        for run in (*RUNS, SLOW)
         for way in WAYS
         for what in (NEW, KNOWN)
     ]

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from urllib.parse import quote
 
 from attrs import frozen
 
-from tests.benchmarks.contenders import MissingPeer
 from tests.benchmarks.django.names import (
     ATOMIC,
     AUTOCOMMIT,
@@ -19,9 +17,10 @@ from tests.benchmarks.django.names import (
     SLOW,
     SPARK,
 )
+from tests.benchmarks.django.slower import SLOWER, on_slower_disk
 from tests.benchmarks.on_stores.beside import rates_beside
 from tests.benchmarks.on_stores.children import answer_of
-from tests.benchmarks.on_stores.places import POSTGRESQL, Place
+from tests.benchmarks.on_stores.places import Place
 from tests.benchmarks.on_stores.scenarios import Kind
 from tests.benchmarks.on_stores.sweeps import FIRST, title, two_sizes
 from tests.benchmarks.on_stores.turns import Rates
@@ -52,9 +51,6 @@ WAYS = {
     ATOMIC: "save() within atomic(), one in each transaction",
     HUNDRED: "save() within atomic(), 100 in each transaction",
 }
-# On PostgreSQL a commit can be made to take so many microseconds longer, as it does on most disks.
-SLOWER = 1000
-DELAY = f"options={quote(f'-c commit_delay={SLOWER} -c commit_siblings=0')}"
 RUNS = {DAEMON: "", HERE: ", while a thread of this process handles the events"}
 
 
@@ -88,15 +84,9 @@ async def saving(run: str, way: str, place: Place, scale: Scale, progress: Progr
 
 
 async def saving_slowly(way: str, place: Place, scale: Scale, progress: Progress) -> Rates:
-    """Does the same where commits take longer.
-
-    Raises MissingPeer where the database has no way to have them do so.
-    """
-    if place.store != POSTGRESQL:
-        raise MissingPeer(f"a slower disk, {place.title}: not measured (PostgreSQL only)")
+    """Does the same where commits take longer."""
     sizes = (scale.slices, scale.saves)
-    url = place.new_url()
-    url = f"{url}{'&' if '?' in url else '?'}{DELAY}"
+    url = on_slower_disk(place.new_url())
     rates: Rates = await answer_of("django.saving", url, DAEMON, way, *sizes)
     progress(1.0)
     return rates

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from tests.benchmarks.django.slower import options_for
 from tests.django_project.databases import DATABASE, RUN, database_at
 
 SECRET_KEY = "not a secret, since this project is never served"
@@ -17,4 +18,5 @@ INSTALLED_APPS = [
     "tests.benchmarks.django.shop",
 ]
 DATABASES = {"default": database_at(os.environ[DATABASE])}
+DATABASES["default"]["OPTIONS"].update(options_for(os.environ[DATABASE]))
 TWISTED_DISPATCHER = {"RUN": os.environ[RUN]}
