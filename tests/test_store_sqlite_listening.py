@@ -187,7 +187,8 @@ class WatchedTests(SynchronousTestCase):
         patch.start()
         self.addCleanup(patch.stop)
         clock = Clock()
-        store = open_store(f"sqlite:///{self.mktemp()}.db", reactor=clock)
+        path = f"{self.mktemp()}.db"
+        store = open_store(f"sqlite:///{path}", reactor=clock)
         self.addCleanup(store.close)
         stop = store.listen(lambda news: None)
         self.assertEqual(1, watch.resume.call_count)
@@ -199,6 +200,16 @@ class WatchedTests(SynchronousTestCase):
             self.assertEqual(1, watch.resume.call_count)
             clock.advance(pause)
             pause *= 2
+        self.assertEqual(2, watch.resume.call_count)
+
+        # While others go on committing, nothing is to have it look more often than it does.
+        heard[0]()
+        other = open_store(f"sqlite:///{path}", reactor=clock)
+        self.addCleanup(other.close)
+        pump(clock, other.accept([new_event("k", "a")], PRODUCER, NOW))
+        clock.advance(listening.SOON)
+        (look,) = clock.calls
+        self.assertAlmostEqual(listening.BUSY, look.getTime() - clock.seconds())
         self.assertEqual(2, watch.resume.call_count)
         stop()
         watch.stop.assert_called_once_with()
@@ -278,6 +289,8 @@ class WatchTests(SynchronousTestCase):
             refused = mock.Mock(side_effect=inotify.INotifyError)
             with mock.patch.object(inotify, "INotify", refused):
                 self.assertIsNone(watching.watch_log(connection, reactor, self.written))
+            # Whatever a handler has attached.
+            connection.execute("ATTACH ':memory:' AS another")
             found = watching.watch_log(connection, reactor, self.written)
             assert found is not None
             found.stop()

@@ -59,7 +59,7 @@ def declared(declaration: Any) -> Event:
         if kind is declaration.type and key is declaration.key:
             return declaration
         return attrs.evolve(declaration, type=kind, key=key)
-    if type(declaration) is not dict and not isinstance(declaration, Mapping):
+    if not isinstance(declaration, Mapping):
         raise InvalidDeclaration(
             f"a source gives events as mappings with 'group' and 'key', not as "
             f"{type(declaration).__name__}: make them with event(group, id, context)"

@@ -123,20 +123,6 @@ class CursorTests(SourcesMixin, TransactionTestCase):
 
         self.assertTrue(any(map(is_ours, heard)))
 
-    def test_instrumented(self) -> None:
-        """So does who has put a cursor function of its own on the connection."""
-        asked: list[object] = []
-        make = connection.cursor
-
-        def cursor() -> Any:
-            asked.append(make)
-            return make()
-
-        with transaction.atomic(), mock.patch.object(connection, "cursor", cursor):
-            outbox.record([event("named", "Ada")])
-
-        self.assertEqual(1, len(asked))
-
     def test_other_backend(self) -> None:
         """Another backend than Django's own makes its cursors itself."""
         other = mock.patch.object(type(self.connection), "__module__", "shop.backends")

@@ -101,12 +101,15 @@ class Listeners:
             poll.cancel()
 
     def _look(self) -> None:
-        # At first, since to look may fail: while another process mends the file, say.
-        self._look_in(min(2 * self._pause, POLL))
-        version = self._read_version()
-        if version != self._version:
-            self._version = version
-            self._look_in(BUSY)
+        before, pause = self._version, min(2 * self._pause, POLL)
+        try:
+            self._version = self._read_version()
+            if self._version != before:
+                pause = BUSY
+        finally:
+            # Also when that has failed: while another process mends the file, say.
+            self._look_in(pause)
+        if self._version != before:
             self.tell(("chains", "settled", "work"))
 
     def _read_version(self) -> int:

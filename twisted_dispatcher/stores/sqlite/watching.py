@@ -10,12 +10,20 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IReactorFDSet
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.python.filepath import FilePath
+
+_log = Logger()
+
+_UNHEARD: Final = (
+    "It is not heard when {path} is written to, which is looked at now and then instead: {error} "
+    "(more may listen with a greater fs.inotify.max_user_instances, or max_user_watches)"
+)
 
 
 class Watch:
@@ -73,15 +81,18 @@ def watch_log(
     except (ImportError, OSError):
         return None
     # As SQLite has found it: behind a link, and from where the process was when it was opened.
-    ((_, _, path),) = connection.execute("PRAGMA database_list").fetchall()
+    # It comes first, before what is attached.
+    path = connection.execute("PRAGMA database_list").fetchall()[0][2]
     try:
         notifier = INotify(reactor)
-    except INotifyError:
+    except INotifyError as error:
+        _log.info(_UNHEARD, path=path, error=error)
         return None
     watch = Watch(notifier, written)
     try:
         notifier.watch(FilePath(f"{path}-wal"), IN_MODIFY, callbacks=[watch.heard])
-    except INotifyError:
+    except INotifyError as error:
+        _log.info(_UNHEARD, path=path, error=error)
         watch.stop()
         return None
     return watch
