@@ -40,15 +40,6 @@ class Reference:
     pk: Any
     database: str
 
-    @classmethod
-    def to(cls, instance: models.Model) -> Reference:
-        """
-        Give the reference to a row.
-
-        :raises NotEncodable: when there is no row of this instance.
-        """
-        return cls(*_written(instance))
-
     def load(self) -> Any:
         """
         Read the row.

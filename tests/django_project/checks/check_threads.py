@@ -108,7 +108,9 @@ class ThreadTests(TransactionTestCase):
     def test_references(self) -> None:
         """A handler's references are rows, read in its own thread when it asks for them."""
         member = Member.objects.create(name="Ann")
-        event = Event("joined", "a", context={"member": Reference.to(member)})
+        event = Event(
+            "joined", "a", context={"member": Reference("club.Member", member.pk, "default")}
+        )
         found: list[Any] = []
 
         in_reactor(self.threads().run, lambda event: found.append(event["member"].name), event)
