@@ -34,6 +34,7 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.sessions",
     "twisted_dispatcher.django",
+    "twisted_dispatcher.django.mails",
     "tests.django_project.club",
 ]
 MIDDLEWARE = [

@@ -34,7 +34,8 @@ def check_setting(app_configs: Any = None, **rest: Any) -> list[CheckMessage]:
     """Say what is wrong with the setting, and with the database that it names."""
     conf, problems = read(getattr(settings, SETTING, {}))
     found: list[CheckMessage] = [_of_name(*each) for each in problems.items()]
-    found += _of_setup(conf)
+    found += _of_function("SETUP", conf.setup, "with the service when that starts")
+    found += _of_function("MAILS_CONTEXT", conf.mails_context, "with a Mail that the admin shows")
     found += _of_bridge(conf)
     found += _of_database(conf)
     return found
@@ -63,23 +64,27 @@ def _of_name(name: str, problem: str) -> CheckMessage:
     )
 
 
-def _of_setup(conf: Conf) -> Iterator[CheckMessage]:
-    """Try what a worker does first: a name that is wrong would be found only there."""
-    if conf.setup is None:
+def _of_function(name: str, path: str | None, use: str) -> Iterator[CheckMessage]:
+    """
+    Try what is done first with a function that a setting names.
+
+    A name that is wrong would be found only there: in a worker, or on a page of the admin.
+    """
+    if path is None:
         return
     try:
-        setup = import_string(conf.setup)
+        function = import_string(path)
     except Exception as error:
         yield Error(
-            f"{SETTING}: SETUP {conf.setup!r} cannot be imported: {type(error).__name__}: {error}",
+            f"{SETTING}: {name} {path!r} cannot be imported: {type(error).__name__}: {error}",
             hint="It is the dotted path of a function, package.module.function.",
             id="twisted_dispatcher.E005",
         )
         return
-    if not callable(setup):
+    if not callable(function):
         yield Error(
-            f"{SETTING}: SETUP {conf.setup!r} cannot be called: it is a {type(setup).__name__}.",
-            hint="Name a function; it is called with the service when that starts.",
+            f"{SETTING}: {name} {path!r} cannot be called: it is a {type(function).__name__}.",
+            hint=f"Name a function; it is called {use}.",
             id="twisted_dispatcher.E005",
         )
 

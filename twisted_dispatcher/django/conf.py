@@ -19,6 +19,8 @@ It is a mapping, and everything in it may be left out:
     so many handlers run at once in a process; each may hold a connection of Django's.
 ``TIMEOUT``
     seconds that a page of the admin waits for the dispatcher.
+``MAILS_CONTEXT``
+    the dotted path of a function that gives for a `Mail` the context that the admin shows it with.
 """
 
 from __future__ import annotations
@@ -75,6 +77,7 @@ class Conf:
     keep_keys: float | None = None
     threads: int = 10
     timeout: float = 30.0
+    mails_context: str | None = None
 
 
 def read(given: Any) -> tuple[Conf, dict[str, str]]:
@@ -191,4 +194,5 @@ _CHECKS: Final[Mapping[str, Check]] = {
     "KEEP_KEYS": _seconds_or_none,
     "THREADS": _count,
     "TIMEOUT": _seconds,
+    "MAILS_CONTEXT": _dotted_path,
 }

@@ -49,12 +49,13 @@ class NewEvents(Iterator[Any]):
     anybody goes on to consume. What is not consumed is neither made nor recorded.
 
     :ivar report: what became of the stream so far.
+    :ivar recorder: what records it.
     """
 
     def __init__(self, events: Iterable[Any], using: str | None = None) -> None:
         """:raises InvalidSource: when it cannot be iterated over."""
         self.report = Report()
-        self._recorder = Recorder(events, using, self.report)
+        self.recorder = Recorder(events, using, self.report)
 
     def __next__(self) -> Any:
         """
@@ -64,12 +65,12 @@ class NewEvents(Iterator[Any]):
             passed over.
         """
         while True:
-            for each in self._recorder.record(1):
+            for each in self.recorder.record(1):
                 if each.is_new or each.acceptance is None:
                     return each.draft.declaration
-            if self._recorder.error is not None:
-                raise self._recorder.error
-            if self._recorder.is_over:
+            if self.recorder.error is not None:
+                raise self.recorder.error
+            if self.recorder.is_over:
                 raise StopIteration
 
 
@@ -90,7 +91,7 @@ def process_events(events: Iterable[Any], *, window: int = 1, using: str | None 
         of that kind within a transaction, which is spoilt by it.
     """
     if isinstance(events, NewEvents):
-        recorder, report = events._recorder, events.report
+        recorder, report = events.recorder, events.report
     else:
         report = Report()
         recorder = Recorder(events, using, report)
@@ -105,30 +106,35 @@ class Recorder:
 
     :ivar is_over: whether the stream is at its end.
     :ivar error: that it has raised, if it has.
+    :ivar name: of the stream.
+    :ivar using: the alias of the database in whose transaction the events happen, or None.
     """
 
     def __init__(self, events: Iterable[Any], using: str | None, report: Report) -> None:
         self.is_over = False
         self.error: SourceBroke | None = None
-        self._name = str(getattr(events, "__qualname__", None) or type(events).__qualname__)
-        self._using = using
+        self.name = str(getattr(events, "__qualname__", None) or type(events).__qualname__)
+        self.using = using
         self._report = report
-        check_items(events, self._name)
+        check_items(events, self.name)
         try:
             self._events = iter(events)
         except TypeError as error:
             raise InvalidSource(
-                f"{self._name} is nothing to iterate over: let a source yield events, or return a "
+                f"{self.name} is nothing to iterate over: let a source yield events, or return a "
                 "list of them"
             ) from error
 
     def record(self, window: int) -> list[Recorded]:
         """Record the next events, and give what became of those that declare something."""
-        drafts = self._drafts(self._next(window))
-        recorded = record_drafts(drafts, self._using)
+        recorded = record_drafts(self.draw(window), self.using)
         for each in recorded:
             self._report.add(each)
         return recorded
+
+    def draw(self, window: int) -> list[Draft]:
+        """Give the next events, as they are to be recorded; whoever draws them records them."""
+        return self._drafts(self._next(window))
 
     def _next(self, window: int) -> list[Any]:
         """Give what comes next; where the stream breaks, what it gave before."""
@@ -139,20 +145,20 @@ class Recorder:
         except Exception as error:
             if isinstance(error, DatabaseError) and self._is_in_transaction():
                 raise
-            self.error = SourceBroke(self._name, error)
+            self.error = SourceBroke(self.name, error)
             self.error.__cause__ = error
-            self._report.add_problem(self._name, None, Failure(self.error))
+            self._report.add_problem(self.name, None, Failure(self.error))
         self.is_over = len(found) < window
         return found
 
     def _is_in_transaction(self) -> bool:
-        return bool(connections[self._using or conf().database].in_atomic_block)
+        return bool(connections[self.using or conf().database].in_atomic_block)
 
     def _drafts(self, declarations: Iterable[Any]) -> list[Draft]:
         drafts = []
         for each in declarations:
             try:
-                drafts.append(drafted(each, self._name))
+                drafts.append(drafted(each, self.name))
             except Exception:
-                self._report.add_problem(self._name, key_of(each), Failure())
+                self._report.add_problem(self.name, key_of(each), Failure())
         return drafts

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
+from itertools import product
 from typing import Any
 from unittest.mock import patch
 
@@ -142,16 +143,20 @@ class ChecksTests(SimpleTestCase):
         self.found_of("sqlite3", *warned, NAME="/tmp/odd.db")
         self.found_of("sqlite3", *warned, NAME="/tmp/odd.db", OPTIONS={"timeout": 9})
 
-    def test_setup(self) -> None:
-        """SETUP is imported, and must be something that can be called."""
+    def test_functions(self) -> None:
+        """What a setting names is imported, and must be something that can be called."""
+        wrong = {
+            "tests.no_module.function": "ModuleNotFoundError",
+            f"{__name__}.no_name": "ImportError",
+            f"{__name__}.NO_FUNCTION": "it is a int",
+        }
         with database("postgresql"):
-            for setup, text in {
-                "tests.no_module.setup": "ModuleNotFoundError",
-                f"{__name__}.no_name": "ImportError",
-                f"{__name__}.NO_FUNCTION": "it is a int",
-            }.items():
-                with self.subTest(setup), setting(DATABASE="odd", RUN="daemon", SETUP=setup):
-                    self.assertIn(text, self.found("E005"))
+            for name, path in product(("SETUP", "MAILS_CONTEXT"), wrong):
+                given = {name: path}
+                with self.subTest(given), setting(DATABASE="odd", RUN="daemon", **given):
+                    found = self.found("E005")
+                    self.assertIn(f"{name} {path!r}", found)
+                    self.assertIn(wrong[path], found)
             with setting(DATABASE="odd", RUN="daemon", SETUP=f"{__name__}.setting"):
                 self.found()
 

@@ -75,7 +75,8 @@ class SourcesTests(SourcesMixin, TestCase):
 
     def test_not_installed(self) -> None:
         """What would be recorded nowhere is refused, with what is missing in the settings."""
-        with self.modify_settings(INSTALLED_APPS={"remove": "twisted_dispatcher.django"}):
+        ours = ["twisted_dispatcher.django", "twisted_dispatcher.django.mails"]
+        with self.modify_settings(INSTALLED_APPS={"remove": ours}):
             with self.assertRaisesMessage(NotInstalled, "to its INSTALLED_APPS"):
                 self.register(Gift, joined)
             with self.assertRaisesMessage(NotInstalled, "manage.py migrate"):

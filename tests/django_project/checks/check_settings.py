@@ -60,6 +60,7 @@ class SettingTests(SimpleTestCase):
             "KEEP_KEYS": True,
             "THREADS": 1.5,
             "TIMEOUT": None,
+            "MAILS_CONTEXT": 7,
             "COLOUR": "red",
         }
         with self.settings(TWISTED_DISPATCHER=wrong), self.assertRaises(BadSetting) as caught:

@@ -1,0 +1,1 @@
+"""The migrations of the mails: the table of their templates."""
