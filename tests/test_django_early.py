@@ -15,6 +15,7 @@ CHECKOUT = Path(twisted_dispatcher.__file__).parents[1]
 PROGRAM = """
 import sys
 from twisted_dispatcher.django import api
+from twisted_dispatcher.django.mails import api as mails_api
 print(sorted(
     name for name in sys.modules
     if name.startswith("twisted_dispatcher.django") and name.endswith(".models")
@@ -27,7 +28,7 @@ class EarlyTests(SynchronousTestCase):
     """A program that has no settings yet."""
 
     def test_api(self) -> None:
-        """The api can be imported before Django is set up: it imports no model (S49)."""
+        """The apis can be imported before Django is set up: they import no model (S49)."""
         environment = {**os.environ, "PYTHONPATH": str(CHECKOUT)}
         environment.pop("DJANGO_SETTINGS_MODULE", None)
 

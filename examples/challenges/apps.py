@@ -17,7 +17,8 @@ class ChallengesConfig(AppConfig):
     verbose_name = "Challenges"
 
     def ready(self) -> None:
-        from examples.challenges import handlers, sources
+        from examples.challenges import handlers, sources, staff
+        from twisted_dispatcher.django.models import Generator
 
         # A mail server that is away for a night loses no mail: it is tried after 10 seconds, 20,
         # 40, ... and then once an hour. In the end it is dead, and can be replayed in the admin.
@@ -36,3 +37,4 @@ class ChallengesConfig(AppConfig):
         api.register_model_event_source(
             sender=self.get_model("Donation"), source=sources.events_from_donation
         )
+        Generator.SOURCES["challenges"] = staff.SOURCE

@@ -70,7 +70,10 @@ TODAY = (
     else None
 )
 
-TWISTED_DISPATCHER = {"RUN": os.environ.get("CHALLENGES_RUN", "here")}
+TWISTED_DISPATCHER = {
+    "RUN": os.environ.get("CHALLENGES_RUN", "here"),
+    "MAILS_CONTEXT": f"{HOME}.staff.example_for",
+}
 
 INSTALLED_APPS = [
     "django.contrib.admin",
@@ -80,6 +83,7 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.staticfiles",
     "twisted_dispatcher.django",
+    "twisted_dispatcher.django.mails",
     HOME,
 ]
 MIDDLEWARE = [

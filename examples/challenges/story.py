@@ -2,8 +2,9 @@
 Eleven days in the life of the site, told in some seconds.
 
 Ada, Bob and Cleo begin their challenges on the first day. Every day the site is swept, as a cron
-job would do it, and a daemon writes mails about what was found. Nobody has told the mail server to
-get up early: it sends the first mails away, and they come again.
+job would do it, and a daemon writes mails about what was found. The staff has written one more
+mail, for those who have not got half of their goal after five days. Nobody has told the mail
+server to get up early: it sends the first mails away, and they come again.
 """
 
 from __future__ import annotations
@@ -100,6 +101,7 @@ async def _happen(site: Site, store: IStore, inbox: SleepyInbox) -> list[tuple[i
     for day in (0, *DAYS):
         if day:
             await site.run(day, "process_event_sources")
+            await site.run(day, "process_mail_events")
         await _settled(site.reactor, store)
         told = sorted((day, str(mail["To"]), _subject(mail)) for mail in inbox.mails[len(mails) :])
         mails.extend(told)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import smtplib
+from io import StringIO
 from typing import Any
 from unittest import mock
 
@@ -10,6 +11,7 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.core import mail as mailing
 from django.core.exceptions import ValidationError
+from django.core.management import CommandError, call_command
 from django.db import IntegrityError, connection, transaction
 from django.test import TestCase, TransactionTestCase, override_settings
 from django.urls import reverse
@@ -22,7 +24,7 @@ from twisted_dispatcher.django.mails.api import mails_from_events, process_mail_
 from twisted_dispatcher.django.mails.composing import InvalidMail
 from twisted_dispatcher.django.mails.models import Mail
 from twisted_dispatcher.django.mails.sending import register
-from twisted_dispatcher.django.models import Delivery
+from twisted_dispatcher.django.models import Delivery, Generator
 from twisted_dispatcher.django.testing import deliver_at_once
 
 LOGGER = "twisted_dispatcher.django"
@@ -330,6 +332,68 @@ class CommittedTests(Scenes, TransactionTestCase):
 def mail_it(event: Any) -> None:
     """Have a mail written about an event."""
     process_mail_events([event])
+
+
+class CommandTests(SourcesMixin, TestCase):
+    """``process_mail_events``."""
+
+    def setUp(self) -> None:
+        """Have a source of members, a template, and two generators."""
+        super().setUp()
+        register()
+        sources = {"members": {"candidates": Member.objects.all, "context": facts_of}}
+        patch = mock.patch.dict(Generator.SOURCES, sources, clear=True)
+        patch.start()
+        self.addCleanup(patch.stop)
+        Member.objects.create(name="Ann")
+        for group in ("joined", "left"):
+            Generator.objects.create(group=group, source="members")
+        Mail.objects.create(event_group="joined", template_source="Welcome\n{{ name }}")
+
+    def run_command(self) -> str:
+        """Run it, and give what it says."""
+        out = StringIO()
+        with deliver_at_once():
+            call_command("process_mail_events", stdout=out, stderr=out)
+        return out.getvalue()
+
+    def test_mails(self) -> None:
+        """What generators find is mailed, once; what has no text is told, and found again."""
+        for recorded, known, written in ((1, 0, 1), (0, 1, 0)):
+            text = (
+                f"Generators: {recorded} events recorded, {known} known, "
+                f"{written} mails written, 1 problems"
+            )
+            out = StringIO()
+            with (
+                self.assertLogs(LOGGER, "ERROR") as caught,
+                self.assertRaisesMessage(CommandError, "could not be made: 1"),
+                deliver_at_once(),
+            ):
+                call_command("process_mail_events", stdout=out)
+            self.assertIn(text, out.getvalue())
+            self.assertIn("write a Mail for the group 'left'", caught.output[0])
+        self.assertEqual(["Ann"], [each.body for each in mailing.outbox])
+
+        Mail.objects.create(event_group="left", template_source="Bye, {{ name }}")
+        self.assertIn("1 mails written, 0 problems", self.run_command())
+        self.assertEqual(["Welcome", "Bye, Ann"], [each.subject for each in mailing.outbox])
+
+    def test_bad_generator(self) -> None:
+        """A generator that cannot be used is told, and the others go on."""
+        Generator.objects.filter(group="left").update(source="strangers")
+        out = StringIO()
+
+        with self.assertRaises(CommandError), deliver_at_once():
+            call_command("process_mail_events", stdout=out, stderr=out)
+
+        self.assertIn("The generator of left: UnknownGeneratorSource", out.getvalue())
+        self.assertEqual(["Welcome"], [each.subject for each in mailing.outbox])
+
+
+def facts_of(member: Member) -> dict[str, Any]:
+    """Give what templates show."""
+    return {"name": member.name, "spark_mail": TO}
 
 
 class PagesTests(TestCase):

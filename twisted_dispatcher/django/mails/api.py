@@ -1,7 +1,7 @@
 """
 What projects call, under the names that django-spark has given it.
 
-Importing this module imports models: do it when the applications are ready.
+Importing this module imports no model, so that applications may do it while they get ready.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def process_mail_events(
         there are mails about new events only; an event is recorded together with its mail, and is
         new again where it makes none.
     :param mails, defaults: as `mails_from_events` takes them.
-    :param using: see `twisted_dispatcher.django.api.process_events`; not for what
+    :param using: see `~twisted_dispatcher.django.streams.process_events`; not for what
         `only_new_events` gives, which knows it.
     :return: what became of the mails.
     :raises InvalidSource: when it cannot be iterated over.

@@ -19,7 +19,6 @@ from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
 from django.db import DatabaseError
 
-from twisted_dispatcher.django.mails.models import Mail
 from twisted_dispatcher.django.mails.rendering import subject_and_body
 from twisted_dispatcher.errors import DispatcherError
 from twisted_dispatcher.events import Event
@@ -50,6 +49,9 @@ class Composer:
     def _sources(self) -> Mapping[str, str]:
         if self._given is not None:
             return self._given
+        # Whoever imports this may do so before there are models.
+        from twisted_dispatcher.django.mails.models import Mail
+
         return dict(Mail.objects.values_list("event_group", "template_source"))
 
     def options_of(self, event: Event) -> dict[str, Any] | None:

@@ -1,4 +1,4 @@
-"""Makes up challenges and donations, for a site that nobody uses yet."""
+"""Makes up challenges, donations and a mail of the staff, for a site that nobody uses yet."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from django.core.management.base import BaseCommand
 
 from examples.challenges.models import Challenge, Donation
 from examples.challenges.sources import today
+from twisted_dispatcher.django.mails.models import Mail
+from twisted_dispatcher.django.models import Condition, Generator
 
 # Who does what, for how many days, and who has donated on the first day.
 STORIES = (
@@ -17,6 +19,17 @@ STORIES = (
     ("Bob", "Bob eats no chocolate & no cake", 30, ("Eve",)),
     ("Cleo", "Cleo reads <War and Peace> aloud", 30, ("Finn", "Gus")),
 )
+
+# What the staff has written: which challenges, and what their owners are told.
+HINT = (("days", ">=", 5), ("percent", "<", 50))
+HINT_TEMPLATE = """
+Does your newspaper know of “{{ challenge }}”?
+
+Hello {{ challenge.user.first_name }},
+
+after {{ days }} days {{ percent }} % of your goal has come together. Newspapers like such stories:
+write to yours.
+"""
 
 
 class Command(BaseCommand):
@@ -34,6 +47,7 @@ class Command(BaseCommand):
             challenge = begin(name, title, days)
             for donor in donors:
                 donate(challenge, donor)
+        write_a_mail()
         self.stdout.write(f"{len(STORIES)} challenges begin on {today()}")
 
 
@@ -50,3 +64,13 @@ def donate(challenge: Challenge, name: str) -> None:
     """Somebody donates."""
     email = f"{name.lower()}@example.org"
     Donation.objects.create(challenge=challenge, name=name, email=email, amount=20)
+
+
+def write_a_mail() -> None:
+    """The staff writes a mail in the admin, and says whom it is for."""
+    generator = Generator.objects.create(group="hint_newspaper", source="challenges")
+    for variable, operator, value in HINT:
+        Condition.objects.create(
+            generator=generator, variable=variable, operator=operator, value=value
+        )
+    Mail.objects.create(event_group=generator.group, template_source=HINT_TEMPLATE)
