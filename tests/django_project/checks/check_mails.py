@@ -157,7 +157,7 @@ class ComposingTests(TestCase):
             ({"subject": "Hello"}, "no recipients"),
             ({**full, "colour": "red"}, "colour"),
             ({**full, "to": "ann@example.org"}, "to"),
-            ({**full, "subject": "two\nlines"}, "newlines"),
+            ({**full, "subject": "two\nlines"}, "line break"),
             ({**full, "headers": 7}, "headers"),
             ("ann@example.org", "not a mapping"),
         ):

@@ -131,8 +131,14 @@ def _require_sound(options: Mapping[str, Any]) -> None:
     try:
         mail = EmailMultiAlternatives(**options)
         mail.message()
-    except (AttributeError, TypeError, ValueError) as error:
+    except (AttributeError, TypeError) as error:
         raise InvalidMail(f"EmailMultiAlternatives cannot be made of it: {error}") from error
+    except ValueError:
+        # Whose text has what stays out of logs.
+        raise InvalidMail(
+            "the subject, an address or another header cannot be written: none has a line break, "
+            "and an address is one whole"
+        ) from None
     if not mail.recipients():
         raise InvalidMail(
             f"the mail has no recipients: give 'to', 'cc' or 'bcc' in event['context'][{MAIL!r}]"
