@@ -15,6 +15,7 @@ from tests.benchmarks.django.names import (
     KNOWN,
     LAZY,
     NEW,
+    PAGES,
     PLAIN,
     QUIET,
     SLOW,
@@ -27,7 +28,7 @@ from tests.benchmarks.django.slower import SLOWER
 from tests.benchmarks.on_stores.children import ChildFailed, answer_of
 from tests.benchmarks.on_stores.scenarios import run
 
-TINY = Scale(slices=1, saves=4, rounds=1, events=4, waits=2, rows=40)
+TINY = Scale(slices=1, saves=4, rounds=1, events=4, waits=2, rows=40, stored=200, looks=1)
 
 
 class DjangoTests(OnSQLite):
@@ -88,6 +89,12 @@ class DjangoTests(OnSQLite):
     async def test_sweeps(self) -> None:
         """All rows are swept, and few of them by the peer."""
         self.assertIn(PEER_SWEEP, await self.figures("sweeps"))
+
+    async def test_admin(self) -> None:
+        """Pages are looked at beside few events and beside more."""
+        figures = await self.figures("admin")
+
+        self.assertEqual(2 * len(PAGES), len(figures))
 
     async def test_unfinished_work_is_noticed(self) -> None:
         """A sweep that has recorded another number of events than there are rows fails."""

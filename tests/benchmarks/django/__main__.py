@@ -44,8 +44,19 @@ BENCHMARK: Benchmark[Kind[Scale], Scale] = Benchmark(
     name="django",
     about=About("Benchmarks: Django", (HOW, WHO), ("Django", "Twisted", "psycopg")),
     hurry="some minutes",
-    thorough=Scale(slices=50, saves=100, rounds=5, events=2000, waits=100, rows=100_000),
-    quick=Scale(slices=15, saves=50, rounds=3, events=100, waits=10, rows=5000),
+    thorough=Scale(
+        slices=50,
+        saves=100,
+        rounds=5,
+        events=2000,
+        waits=100,
+        rows=100_000,
+        stored=1_000_000,
+        looks=9,
+    ),
+    quick=Scale(
+        slices=15, saves=50, rounds=3, events=100, waits=10, rows=5000, stored=20_000, looks=5
+    ),
     kinds=kinds,
     goals=lambda scale: goals(),
     stores=STORES,

@@ -8,6 +8,7 @@ from tests.benchmarks.django.names import (
     HERE,
     KNOWN,
     NEW,
+    PAGES,
     PLAIN,
     SLOW,
     SOURCE,
@@ -18,7 +19,7 @@ from tests.benchmarks.goals import Goal
 from tests.benchmarks.on_stores import sweeps
 from tests.benchmarks.on_stores.goals import at_least, at_most
 from tests.benchmarks.on_stores.places import STORES
-from tests.benchmarks.on_stores.sweeps import FEW, FIRST
+from tests.benchmarks.on_stores.sweeps import FEW, FIRST, MANY
 
 
 def goals() -> list[Goal]:
@@ -26,7 +27,13 @@ def goals() -> list[Goal]:
     return [
         goal
         for store in STORES
-        for goal in (*saving(store), *handled(store), *sweeps.goals("sweeps", store), peer(store))
+        for goal in (
+            *saving(store),
+            *handled(store),
+            *sweeps.goals("sweeps", store),
+            peer(store),
+            *admin(store),
+        )
     ]
 
 
@@ -58,6 +65,20 @@ def handled(store: str) -> list[Goal]:
         )
         for name in (HANDLERS[DAEMON], HANDLERS[HERE])
         for at_once in ("1 at once", "100 at once")
+    ]
+
+
+def admin(store: str) -> list[Goal]:
+    """Wants pages to take hardly longer beside very many events: time divided by time."""
+    return [
+        at_most(
+            f"{page}, very many stored / few",
+            "admin",
+            store,
+            (f"{MANY}: {page}", f"{FEW}: {page}"),
+            (2, 5),
+        )
+        for page in PAGES
     ]
 
 

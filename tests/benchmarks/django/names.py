@@ -18,6 +18,17 @@ HUNDRED = "hundred"
 SYNCED = "a save() that waits for the disk"
 LAZY = "one that does not"
 
+# What pages of the admin show, by their addresses; in these stand an event's number and its key.
+PAGES = {
+    "events": "event/",
+    "settled events": "event/?standing=settled",
+    "an event found by its key": "event/?q={key}",
+    "an event": "event/{pk}/change/",
+    "deliveries": "delivery/",
+    "deliveries that are done": "delivery/?status=done",
+    "dead letters": "deadletter/",
+}
+
 DAEMON, HERE = "daemon", "here"
 # Where nobody handles events either, but the disk is slower.
 SLOW = "slower disk"

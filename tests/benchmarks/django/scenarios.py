@@ -18,13 +18,16 @@ from tests.benchmarks.django.names import (
     SPARK,
 )
 from tests.benchmarks.django.slower import SLOWER, on_slower_disk
+from tests.benchmarks.durable.keys import scattered
+from tests.benchmarks.durable.settled import fill
 from tests.benchmarks.on_stores.beside import rates_beside
 from tests.benchmarks.on_stores.children import answer_of
 from tests.benchmarks.on_stores.places import Place
 from tests.benchmarks.on_stores.scenarios import Kind
-from tests.benchmarks.on_stores.sweeps import FIRST, title, two_sizes
+from tests.benchmarks.on_stores.sweeps import FEW, FIRST, MANY, title, two_sizes
 from tests.benchmarks.on_stores.turns import Rates
 from tests.benchmarks.timing import Progress
+from twisted_dispatcher import open_store
 
 PEER_SWEEP = f"{SPARK}, few: {FIRST}"
 
@@ -35,7 +38,8 @@ class Scale:
     Says how much is measured.
 
     C{saves} in a slice, and so many C{slices} of each contender; programs in C{rounds}, in which
-    C{events} are handled, or C{waits} where each is waited for alone; sweeps of C{rows} rows.
+    C{events} are handled, or C{waits} where each is waited for alone; sweeps of C{rows} rows;
+    pages of the admin, so many C{looks} at each, beside C{stored} events.
     """
 
     slices: int
@@ -44,6 +48,8 @@ class Scale:
     events: int
     waits: int
     rows: int
+    stored: int
+    looks: int
 
 
 WAYS = {
@@ -72,7 +78,19 @@ def kinds(scale: Scale) -> list[Kind[Scale]]:
         Kind("handled", "Orders saved, and their events handled", "events/s", handled),
         Kind("wait", until, "ms", waiting),
         Kind("sweeps", title(scale.rows), "", sweeps, compared=False),
+        Kind("admin", admin_title(scale), "ms", admin, compared=False),
     ]
+
+
+def admin_title(scale: Scale) -> str:
+    """Gives a title that says how many events there are."""
+    few, many = sizes(scale)
+    return f"Pages of the admin beside few settled events ({few:,}) and very many ({many:,})"
+
+
+def sizes(scale: Scale) -> tuple[int, int]:
+    """Gives how many events are stored when there are few of them, and when very many."""
+    return scale.stored // 100, scale.stored
 
 
 async def saving(run: str, way: str, place: Place, scale: Scale, progress: Progress) -> Rates:
@@ -137,3 +155,17 @@ async def sweeps(place: Place, scale: Scale, progress: Progress) -> Rates:
     few = min(urls)
     answer = await answer_of("django.sweeping", urls[few], "spark", few)
     return {**figures, PEER_SWEEP: answer["first"]}
+
+
+async def admin(place: Place, scale: Scale, progress: Progress) -> Rates:
+    """Measures pages of the admin, beside few events and beside very many."""
+    figures: dict[str, float] = {}
+    for done, (label, count) in enumerate(zip((FEW, MANY), sizes(scale)), 1):
+        url = place.new_url()
+        store = open_store(url)
+        await fill(store, count, scattered())
+        await store.close()
+        answer = await answer_of("django.looking", url, scale.looks)
+        figures.update((f"{label}: {page}", taken) for page, taken in answer.items())
+        progress(done / 2)
+    return figures
