@@ -163,6 +163,14 @@ class MatchValueMisuseTests(DispatcherTestCase):
         """Where takes a callable alone."""
         self.assertRaises(TypeError, Where, "admin")
 
+    def test_where_asynchronous(self) -> None:
+        """Where takes no coroutine function, whose answer would always count as yes."""
+
+        async def predicate(value: object) -> bool:
+            return False
+
+        self.assertRaisesRegex(ValueError, "make it a plain one", Where, predicate)
+
     def test_options_out_of_range(self) -> None:
         """An option with a value that it cannot have is refused, and named."""
         for option, value in [

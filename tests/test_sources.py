@@ -6,7 +6,7 @@ import re
 from collections.abc import AsyncIterator, Iterable, Iterator
 from typing import Any, cast
 
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.durable import ONCE, DurableTests, Link, Process, attempts, on_stores
@@ -333,6 +333,19 @@ class ProcessingTests(SourcesTestsBase):
         for events in (None, event("a", 1), "a_1"):
             with self.assertRaises(InvalidSource):
                 sources.process_events(events)  # type: ignore[arg-type]
+
+    async def test_awaitable(self) -> None:
+        """What has to be waited for is no stream, and is refused before it is gone through."""
+        sources = await self.sources()
+        unfired: Deferred[Any] = Deferred()
+
+        async def given() -> Any:
+            return numbered(1)
+
+        for events in (unfired, succeed([event("a", 1)]), given()):
+            for process in (sources.process_events, sources.only_new_events):
+                with self.assertRaisesRegex(InvalidSource, "await it"):
+                    process(events)  # type: ignore[arg-type]
 
 
 class TroubleTests(SourcesTestsBase):

@@ -187,6 +187,19 @@ class WaitForTests(DispatcherTestCase):
         self.assertEqual(result.failures, [])
         self.assertEqual(len(self.dispatcher.describe()), 1)
 
+    def test_check_that_waits(self) -> None:
+        """A check whose answer has to be waited for says neither yes nor no: the wait fails."""
+
+        async def check(event: object) -> bool:
+            return False
+
+        for asynchronous in (check, lambda event: defer.succeed(False)):
+            waiting = self.dispatcher.wait_for(check=asynchronous)
+            self.fire(self.dispatcher)
+
+            self.failureResultOf(waiting, errors.AwaitedCheck)
+        self.assertEqual(self.dispatcher.describe(), [])
+
     def test_timeout(self) -> None:
         """Without an event in time the Deferred fails with a TimeoutError."""
         waiting = self.dispatcher.wait_for(timeout=5, user="bob")

@@ -152,6 +152,16 @@ class HandlerTimeout(DispatcherError, defer.TimeoutError, TimeoutError):
         )
 
 
+class AwaitedCheck(DispatcherError, TypeError):
+    """The check of a wait gave what has to be waited for, which is neither yes nor no."""
+
+    def __init__(self, answer: object) -> None:
+        super().__init__(
+            f"the check of a wait gave a {type(answer).__name__}, and is asked in passing: make "
+            "it a plain function that says yes or no"
+        )
+
+
 class WaitTimeout(DispatcherError, defer.TimeoutError, TimeoutError):
     """No event that `wait_for` waited for came in time."""
 

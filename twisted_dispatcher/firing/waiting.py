@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
-from twisted_dispatcher.errors import WaitTimeout
+from twisted_dispatcher.errors import AwaitedCheck, WaitTimeout
 from twisted_dispatcher.results import NOT_CALLED
 
 
@@ -47,6 +47,8 @@ class Waiter:
             return NOT_CALLED
         try:
             wanted = self._check is None or self._check(event)
+            if isinstance(wanted, Awaitable):
+                raise AwaitedCheck(wanted)
         except Exception:
             self._end()
             self.deferred.errback()

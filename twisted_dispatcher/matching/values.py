@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from inspect import iscoroutinefunction
 from typing import Any, Final
 
 from twisted_dispatcher.errors import InvalidMatchValue, UnhashableValue
@@ -71,7 +72,7 @@ class Where:
     quick; it is not called for an event that leaves the keyword out. When it raises, the handler
     is not called and fails with what was raised.
 
-    :raises InvalidMatchValue: when the predicate is not callable.
+    :raises InvalidMatchValue: when the predicate is not callable, or asynchronous.
     """
 
     __slots__ = ("predicate",)
@@ -81,6 +82,11 @@ class Where:
             raise InvalidMatchValue(
                 f"Where takes a function of the value, not {predicate!r}: for a plain value give "
                 "the value itself, or Exactly(value)"
+            )
+        if iscoroutinefunction(predicate):
+            raise InvalidMatchValue(
+                f"Where asks its function in passing, and {predicate!r} is asynchronous: make it "
+                "a plain one"
             )
         self.predicate = predicate
 

@@ -36,8 +36,17 @@ def check_items(items: object, name: str) -> None:
     """
     Refuse what could be iterated over, but is one thing: a single declaration is, for one.
 
+    A Deferred that has not fired would give itself, for ever.
+
     :raises InvalidSource: when it is.
     """
+    if isinstance(items, Awaitable) and not hasattr(items, "__aiter__"):
+        if inspect.iscoroutine(items):
+            items.close()
+        raise InvalidSource(
+            f"{name} gives a {type(items).__name__}, which has to be waited for: await it, and "
+            "give what comes of it"
+        )
     if isinstance(items, (Mapping, str, bytes)):
         raise InvalidSource(
             f"{name} gives a single {type(items).__name__}, and not several things to go through: "

@@ -10,6 +10,7 @@ from unittest import mock
 
 from django.db import DatabaseError, connection, transaction
 from django.test import SimpleTestCase, TestCase, TransactionTestCase
+from twisted.internet.defer import Deferred
 
 from tests.django_project.checks.recording import FLUSHED, keys
 from tests.django_project.club.models import Member
@@ -94,6 +95,7 @@ class NewEventsTests(TestCase):
         """What cannot be iterated over is refused at once."""
         self.assertRaises(InvalidSource, api.only_new_events, 7)
         self.assertRaises(InvalidSource, api.process_events, None)
+        self.assertRaises(InvalidSource, api.process_events, Deferred())
         self.assertRaises(InvalidSource, api.process_events, api.event("a", 1))
 
 
