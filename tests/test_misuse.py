@@ -58,6 +58,17 @@ class MisuseTests(DispatcherTestCase):
         for phase in odd:
             self.refused(errors.UnknownPhase, Recorder(), phase)
 
+    def test_decorator_without_parentheses(self) -> None:
+        """A function in the place of a phase, as a bare @dispatcher.on gives it, is refused."""
+        on: Any = self.dispatcher.on
+
+        def page(event: Any) -> None: ...
+
+        error = self.assertRaises(errors.UnknownPhase, on, page)
+        self.assertIn("the function page was given in the place of a phase", str(error))
+        self.assertIn("write @dispatcher.on(), with parentheses", str(error))
+        self.assertEqual(list(self.dispatcher.describe()), self.before)
+
     def test_unhashable_value(self) -> None:
         """A spec value that cannot be hashed is refused as a TypeError naming it (E13, B-E8)."""
         handler = Recorder()

@@ -80,7 +80,15 @@ class UnknownPhase(DispatcherError, ValueError):
     def __init__(self, phase: object, phases: Iterable[str]) -> None:
         self.phase = phase
         self.phases = tuple(phases)
-        super().__init__(f"no phase {phase!r}: this dispatcher has {', '.join(self.phases)}")
+        names = ", ".join(self.phases)
+        message = f"no phase {phase!r}: this dispatcher has {names}"
+        if callable(phase):
+            name = getattr(phase, "__name__", None) or repr(phase)
+            message = (
+                f"the function {name} was given in the place of a phase ({names}): as a decorator "
+                "write @dispatcher.on(), with parentheses"
+            )
+        super().__init__(message)
 
 
 # Handlers
