@@ -80,6 +80,15 @@ class MisuseTests(DispatcherTestCase):
             self.assertIn("'user'", str(error))
         self.assertEqual(handler.events, [])
 
+    def test_list_of_values(self) -> None:
+        """A list in the place of a spec value is refused with OneOf as the cure."""
+        error = self.refused(errors.UnhashableValue, Recorder(), "during", user=["ada", "bob"])
+        self.assertIn("for one of several values write OneOf('ada', 'bob')", str(error))
+        others: list[Any] = [[], {"ada": 1}, Exactly(["ada"]), OneOf("bob", ["ada"])]
+        for other in others:
+            error = self.refused(errors.UnhashableValue, Recorder(), "during", user=other)
+            self.assertNotIn("OneOf", str(error))
+
     def test_not_callable(self) -> None:
         """What cannot be called is refused, held weakly or not (E14)."""
         for thing in (None, "function", 5, Thing()):
