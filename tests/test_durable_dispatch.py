@@ -393,6 +393,8 @@ class AcceptanceTests(DurableTests):
             self.assertRaises(errors.InvalidTime, accept, "event", at="tomorrow")
             self.assertRaises(errors.InvalidTime, accept, "event", at=float("nan"))
             self.assertRaises(errors.InvalidTime, accept, "event", at=True)
+        error = self.assertRaises(errors.UnknownKeyword, dispatcher.on, key="x", at=1)
+        self.assertNotIn("allow_keyword", str(error))
 
     async def test_longest_key(self) -> None:
         """A key of 500 characters, of whatever script, is a key."""

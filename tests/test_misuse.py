@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from tests.dispatching import DispatcherTestCase, Recorder
@@ -42,6 +43,30 @@ class MisuseTests(DispatcherTestCase):
         self.assertIn("'usr'", str(error))
         self.assertIn("'rol'", str(error))
         self.assertEqual(handler.events, [])
+
+    def test_option_for_a_keyword(self) -> None:
+        """An option in the place of a keyword is refused, and shown in its own place."""
+        error = self.refused(errors.UnknownKeyword, Recorder(), "during", timeout=5)
+        self.assertIn("'timeout' is an option: options=HandlerOptions(timeout=5)", str(error))
+        self.assertNotIn("allow_keyword", str(error))
+        error = self.assertRaises(errors.UnknownKeyword, self.dispatcher.on, name="n", usr="bob")
+        self.assertIn("'name' is an option: options=HandlerOptions(name='n')", str(error))
+        self.assertIn("call allow_keyword('name') first", str(error))
+
+    def test_reserved_keyword(self) -> None:
+        """A name that no keyword can have is refused without a word of allowing it."""
+        waited: Any = {"options": HandlerOptions()}
+        fired = {"timeout": 5, "phase": "during"}
+        for function, keywords in (
+            (self.dispatcher.on, {"check": bool}),
+            (partial(self.dispatcher.fire_event, "event"), fired),
+            (self.dispatcher.why, fired),
+            (self.dispatcher.wait_for, waited),
+        ):
+            error = self.assertRaises(errors.UnknownKeyword, function, **keywords)
+            self.assertIn("is the name of a parameter", str(error))
+            self.assertNotIn("allow_keyword", str(error))
+            self.assertNotIn("is an option", str(error))
 
     def test_unknown_phase(self) -> None:
         """A phase that does not exist is refused, and named beside those that do (E09, B-E6)."""

@@ -48,15 +48,14 @@ class ReservedKeyword(InvalidKeyword):
 class UnknownKeyword(DispatcherError, ValueError):
     """A keyword was used that the dispatcher does not allow."""
 
-    def __init__(self, unknown: Iterable[str], allowed: Iterable[str]) -> None:
+    def __init__(
+        self, unknown: Iterable[str], allowed: Iterable[str], cure: str = "mend the spelling"
+    ) -> None:
         self.unknown = tuple(sorted(unknown))
         self.allowed = tuple(sorted(allowed))
         names = ", ".join(map(repr, self.unknown))
         known = ", ".join(map(repr, self.allowed)) or "none"
-        super().__init__(
-            f"not an allowed match-spec keyword: {names} (allowed: {known}); mend the spelling, "
-            f"or call allow_keyword({self.unknown[0]!r}) first"
-        )
+        super().__init__(f"not an allowed match-spec keyword: {names} (allowed: {known}); {cure}")
 
 
 class KeywordInUse(DispatcherError, ValueError):

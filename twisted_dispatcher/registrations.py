@@ -12,7 +12,7 @@ from typing import Any, TypeVar, cast
 from twisted.internet.defer import Deferred, fail
 from twisted.internet.interfaces import IReactorTime
 
-from twisted_dispatcher.errors import KeywordInUse, UnknownHandler
+from twisted_dispatcher.errors import KeywordInUse, UnknownHandler, UnknownKeyword
 from twisted_dispatcher.firing.deadlocks import Watchman
 from twisted_dispatcher.firing.deferreds import fired
 from twisted_dispatcher.firing.loop import Engine
@@ -33,6 +33,7 @@ from twisted_dispatcher.registration.keywords import (
     check_keyword,
     check_keywords,
     check_known,
+    check_spec,
 )
 from twisted_dispatcher.registration.phases import check_phase, check_phases, stopping_phases
 from twisted_dispatcher.registration.registry import Registry
@@ -95,6 +96,7 @@ class Registrations:
             self._current_clock,
             self.runners,
             self._terms(),
+            self._reserved_keywords,
         )
         self._prepare()
 
@@ -173,7 +175,8 @@ class Registrations:
         :raises UnknownKeyword: when it is not allowed anyway.
         :raises KeywordInUse: when a handler's spec, or `order_by`, names it.
         """
-        check_known([name], self.allowed_keywords)
+        if name not in self.allowed_keywords:
+            raise UnknownKeyword([name], self.allowed_keywords)
         users = [
             f"{handler.name} (id {handler.id}, registered at {handler.registered_at})"
             for handler in self._registry.handlers()
@@ -239,7 +242,7 @@ class Registrations:
         """Give a decorator that registers a function and holds it strongly."""
         place = caller_place(1)
         check_phase(phase, self._phases)
-        check_known(match_spec, self.allowed_keywords)
+        check_spec(match_spec, self.allowed_keywords, self._reserved_keywords)
 
         def register(listen_fn: ListenerT) -> ListenerT:
             make = self._registrar.make
@@ -306,7 +309,7 @@ class Registrations:
 
     def why(self, **event_details: Any) -> list[Verdict]:
         """Say for every handler whether an event with these details would reach it now."""
-        check_known(event_details, self.allowed_keywords)
+        check_known(event_details, self.allowed_keywords, self._reserved_keywords)
         error = unhashable(event_details, event_details.values())
         refusals = [str(error)] if error else []
         if not self._running:
@@ -325,6 +328,7 @@ class Registrations:
         """Give the next event that matches; see `IEventDispatcher`."""
         if check is not None:
             check_callable(check)
+        check_known(match_spec, self.allowed_keywords, self._reserved_keywords)
         seconds = HandlerOptions(timeout=timeout).timeout
         waiter = Waiter(check, lambda: self._registry.remove(handler.id))
         handler = self._registrar.make(
