@@ -326,9 +326,11 @@ class InvalidKey(DispatcherError, ValueError, TypeError):
     def __init__(self, key: object, longest: int) -> None:
         self.key = key
         what = f"{len(key)} characters long" if isinstance(key, str) and key else repr(key)
+        cure = "leave it out for a new one, or shorten it, for example to a hash"
+        if not isinstance(key, str):
+            cure = f"write it as text, for example str({key!r})"
         super().__init__(
-            f"a key is a string of 1 to {longest} characters, but this is {what}: leave it out "
-            "for a new one, or shorten it, for example to a hash"
+            f"a key is a string of 1 to {longest} characters, but this is {what}: {cure}"
         )
 
 
