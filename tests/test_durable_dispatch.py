@@ -410,6 +410,17 @@ class AcceptanceTests(DurableTests):
         error = self.assertRaises(errors.InvalidKey, accept, "event", key="x" * 501)
         self.assertIn("shorten it", str(error))
 
+    async def test_time_that_is_no_datetime(self) -> None:
+        """What is no time is refused with how to give one, and only a datetime lacks its zone."""
+        accept = self.make().accept_event
+        times: list[Any] = ["tomorrow", timedelta(1), float("nan"), True]
+        for at in times:
+            error = self.assertRaises(errors.InvalidTime, accept, "event", at=at)
+            self.assertIn("give a datetime, as datetime.now(timezone.utc) + timedelta", str(error))
+
+        error = self.assertRaises(errors.InvalidTime, accept, "event", at=datetime(2030, 1, 1))
+        self.assertIn("give it its zone", str(error))
+
     async def test_longest_key(self) -> None:
         """A key of 500 characters, of whatever script, is a key."""
         dispatcher = await self.started()

@@ -10,6 +10,7 @@ is never one of these: it is a result, kept in the `HandlerOutcome`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from twisted.internet import defer
@@ -339,9 +340,11 @@ class InvalidTime(DispatcherError, ValueError, TypeError):
 
     def __init__(self, time: object) -> None:
         self.time = time
+        cure = "give a datetime, as datetime.now(timezone.utc) + timedelta(days=1)"
+        if isinstance(time, datetime):
+            cure = "give it its zone, for example with datetime.now(timezone.utc)"
         super().__init__(
-            f"at is an aware datetime or seconds since the epoch, not {time!r}: give it its "
-            "zone, for example with datetime.now(timezone.utc)"
+            f"at is an aware datetime or seconds since the epoch, not {time!r}: {cure}"
         )
 
 
