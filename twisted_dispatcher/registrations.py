@@ -33,6 +33,7 @@ from twisted_dispatcher.registration.keywords import (
     check_keyword,
     check_keywords,
     check_known,
+    check_order,
     check_spec,
 )
 from twisted_dispatcher.registration.phases import check_phase, check_phases, stopping_phases
@@ -79,7 +80,7 @@ class Registrations:
         """
         keywords = check_keywords(allowed_match_spec_keywords, self._reserved_keywords)
         self._phases = check_phases(phases)
-        self._order_by = self._check_order_by(order_by, keywords)
+        self._order_by = None if order_by is None else check_order(order_by, keywords)
         self._clock = clock
         self._running = False
         self._ready: list[Deferred[None]] = []
@@ -99,16 +100,6 @@ class Registrations:
             self._reserved_keywords,
         )
         self._prepare()
-
-    @staticmethod
-    def _check_order_by(
-        order_by: Iterable[str] | None, keywords: tuple[str, ...]
-    ) -> tuple[str, ...] | None:
-        if order_by is None:
-            return None
-        names = check_keywords(order_by, frozenset())
-        check_known(names, keywords)
-        return names
 
     def _current_clock(self) -> IReactorTime:
         if self._clock is None:

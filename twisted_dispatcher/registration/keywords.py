@@ -55,6 +55,25 @@ def check_keywords(names: Iterable[str], reserved: frozenset[str] = RESERVED) ->
     return tuple(dict.fromkeys(check_keyword(name, reserved) for name in names))
 
 
+def check_order(names: Iterable[str], allowed: tuple[str, ...]) -> tuple[str, ...]:
+    """
+    Give the keywords by which events are kept in order as a tuple.
+
+    :raises InvalidKeyword, UnknownKeyword: if one cannot be, or if they are one plain string.
+    """
+    if isinstance(names, (str, bytes)):
+        raise InvalidKeyword(
+            f"order_by is a series of keywords, not the one string {names!r}: write "
+            f"order_by=({names!r},)"
+        )
+    order = check_keywords(names, frozenset())
+    unknown = [name for name in order if name not in allowed]
+    if unknown:
+        cure = "mend the spelling in order_by, or add it to the keywords"
+        raise UnknownKeyword(unknown, allowed, cure)
+    return order
+
+
 def check_known(
     names: Collection[str], allowed: tuple[str, ...], reserved: frozenset[str] = RESERVED
 ) -> None:
