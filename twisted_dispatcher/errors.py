@@ -109,7 +109,8 @@ class UnhashableValue(DispatcherError, TypeError):
         self.keyword = keyword
         self.value = value
         super().__init__(
-            f"the value of {keyword!r} is a {type(value).__name__}, which cannot be hashed: {cure}"
+            f"the value of {keyword!r} is of type {type(value).__name__}, which cannot be "
+            f"hashed: {cure}"
         )
 
 
@@ -177,7 +178,7 @@ class ForeignAwaitable(DispatcherError, TypeError):
 
     def __init__(self, awaitable: object) -> None:
         self.type = type(awaitable)
-        what = f"a {self.type.__module__}.{self.type.__qualname__}"
+        what = f"something of type {self.type.__module__}.{self.type.__qualname__}"
         if awaitable is None:
             what = "nothing that could be waited for (as asyncio.sleep does)"
         super().__init__(
@@ -193,9 +194,9 @@ class AwaitableFromRunner(DispatcherError, TypeError):
     def __init__(self, awaitable: object) -> None:
         self.type = type(awaitable)
         super().__init__(
-            f"a handler with a runner, or within a transaction, gave a {self.type.__qualname__}, "
-            "which cannot be waited for there: give the value itself, or leave the runner or the "
-            "guarantee out of its options"
+            "a handler with a runner, or within a transaction, gave something of type "
+            f"{self.type.__qualname__}, which cannot be waited for there: give the value itself, "
+            "or leave the runner or the guarantee out of its options"
         )
 
 

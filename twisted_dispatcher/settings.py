@@ -94,7 +94,7 @@ class Settings:
         if not isinstance(given, Mapping):
             raise InvalidSettings(
                 [
-                    "settings are a Settings, the URL of a store, or a mapping of names, not a "
+                    "settings are a Settings, the URL of a store, or a mapping of names, not "
                     f"{type(given).__name__}"
                 ]
             )
