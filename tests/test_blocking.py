@@ -32,6 +32,7 @@ from twisted_dispatcher.errors import (
     NeedsStore,
     UnknownHandler,
     UnknownKeyword,
+    UnknownPhase,
     WaitTimeout,
 )
 from twisted_dispatcher.firing.deferreds import waiters
@@ -441,6 +442,18 @@ class MethodsTests(BlockingTestCase):
         self.assertRaises(
             InvalidOptions, connection.add_event_handler, print, "during", options={"times": 1}
         )
+
+    @in_thread
+    def test_decorator_that_cannot_be(self) -> None:
+        """What is no phase is refused where the decorator is made, a bare @connection.on too."""
+        connection = self.connect()
+        on: Any = connection.on
+
+        self.assertRaises(UnknownPhase, on, "durign")
+        error = self.assertRaises(UnknownPhase, on, lambda event: 1)
+
+        self.assertIn("write @dispatcher.on(), with parentheses", str(error))
+        self.assertEqual([], connection.describe())
 
     @in_thread
     def test_handlers_may_fire(self) -> None:

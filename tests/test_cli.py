@@ -95,7 +95,9 @@ class LoadApplicationTests(SynchronousTestCase):
 
     def test_no_callable(self) -> None:
         """What is no function is refused."""
-        self.assertIn("is a int", self.message(f"{self.module}:not_callable"))
+        self.assertIn(
+            "is of type int and not a function", self.message(f"{self.module}:not_callable")
+        )
 
     def test_broken_module(self) -> None:
         """A module that is there but cannot import another is not said to be missing."""

@@ -296,11 +296,12 @@ class KeywordsTests(DispatcherTestCase):
         self.assertEqual(self.successResultOf(waiting), "found")
 
     def test_forbid_unknown(self) -> None:
-        """Forbidding a keyword that is not allowed is refused, and names it."""
+        """Forbidding a keyword that is not allowed is refused, without a word of allowing it."""
         dispatcher = EventDispatcher(("user",))
         error = self.assertRaises(errors.UnknownKeyword, dispatcher.forbid_keyword, "role")
 
         self.assertIn("role", str(error))
+        self.assertNotIn("allow_keyword", str(error))
 
     def test_forbid_while_ordering_by_it(self) -> None:
         """A keyword by which events are kept in order cannot be forbidden."""
@@ -348,13 +349,14 @@ class PolicyTests(DispatcherTestCase):
             errors.UnknownKeyword, EventDispatcher, ("user",), order_by=("role",)
         )
 
-        self.assertIn("role", str(error))
+        self.assertIn("'role' (allowed: 'user'); mend the spelling in order_by", str(error))
 
     def test_order_by_plain_string(self) -> None:
-        """A plain string for the order is refused rather than taken letter by letter."""
+        """A plain string for the order is refused, with how it is written."""
         error = self.assertRaises(ValueError, EventDispatcher, ("user",), order_by="user")
 
         self.assertIsInstance(error, errors.DispatcherError)
+        self.assertIn("write order_by=('user',)", str(error))
 
     def test_positional_beyond_phases(self) -> None:
         """Only keywords and phases can be given by position."""

@@ -393,6 +393,33 @@ class AcceptanceTests(DurableTests):
             self.assertRaises(errors.InvalidTime, accept, "event", at="tomorrow")
             self.assertRaises(errors.InvalidTime, accept, "event", at=float("nan"))
             self.assertRaises(errors.InvalidTime, accept, "event", at=True)
+        error = self.assertRaises(errors.UnknownKeyword, dispatcher.on, key="x", at=1)
+        self.assertNotIn("allow_keyword", str(error))
+
+    async def test_key_that_is_no_text(self) -> None:
+        """A key that is no text is refused with how it is written as one."""
+        accept = self.make().accept_event
+        keys: list[Any] = [5, ("order", 1)]
+        for key in keys:
+            for refused in (
+                self.assertRaises(errors.InvalidKey, accept, "event", key=key),
+                self.assertRaises(errors.InvalidKey, accept, Event("order", key=key)),
+            ):
+                self.assertIn(f"write it as text, for example str({key!r})", str(refused))
+
+        error = self.assertRaises(errors.InvalidKey, accept, "event", key="x" * 501)
+        self.assertIn("shorten it", str(error))
+
+    async def test_time_that_is_no_datetime(self) -> None:
+        """What is no time is refused with how to give one, and only a datetime lacks its zone."""
+        accept = self.make().accept_event
+        times: list[Any] = ["tomorrow", timedelta(1), float("nan"), True]
+        for at in times:
+            error = self.assertRaises(errors.InvalidTime, accept, "event", at=at)
+            self.assertIn("give a datetime, as datetime.now(timezone.utc) + timedelta", str(error))
+
+        error = self.assertRaises(errors.InvalidTime, accept, "event", at=datetime(2030, 1, 1))
+        self.assertIn("give it its zone", str(error))
 
     async def test_longest_key(self) -> None:
         """A key of 500 characters, of whatever script, is a key."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from tests.dispatching import DispatcherTestCase, Recorder
@@ -43,6 +44,30 @@ class MisuseTests(DispatcherTestCase):
         self.assertIn("'rol'", str(error))
         self.assertEqual(handler.events, [])
 
+    def test_option_for_a_keyword(self) -> None:
+        """An option in the place of a keyword is refused, and shown in its own place."""
+        error = self.refused(errors.UnknownKeyword, Recorder(), "during", timeout=5)
+        self.assertIn("'timeout' is an option: options=HandlerOptions(timeout=5)", str(error))
+        self.assertNotIn("allow_keyword", str(error))
+        error = self.assertRaises(errors.UnknownKeyword, self.dispatcher.on, name="n", usr="bob")
+        self.assertIn("'name' is an option: options=HandlerOptions(name='n')", str(error))
+        self.assertIn("call allow_keyword('name') first", str(error))
+
+    def test_reserved_keyword(self) -> None:
+        """A name that no keyword can have is refused without a word of allowing it."""
+        waited: Any = {"options": HandlerOptions()}
+        fired = {"timeout": 5, "phase": "during"}
+        for function, keywords in (
+            (self.dispatcher.on, {"check": bool}),
+            (partial(self.dispatcher.fire_event, "event"), fired),
+            (self.dispatcher.why, fired),
+            (self.dispatcher.wait_for, waited),
+        ):
+            error = self.assertRaises(errors.UnknownKeyword, function, **keywords)
+            self.assertIn("is the name of a parameter", str(error))
+            self.assertNotIn("allow_keyword", str(error))
+            self.assertNotIn("is an option", str(error))
+
     def test_unknown_phase(self) -> None:
         """A phase that does not exist is refused, and named beside those that do (E09, B-E6)."""
         handler = Recorder()
@@ -58,6 +83,17 @@ class MisuseTests(DispatcherTestCase):
         for phase in odd:
             self.refused(errors.UnknownPhase, Recorder(), phase)
 
+    def test_decorator_without_parentheses(self) -> None:
+        """A function in the place of a phase, as a bare @dispatcher.on gives it, is refused."""
+        on: Any = self.dispatcher.on
+
+        def page(event: Any) -> None: ...
+
+        error = self.assertRaises(errors.UnknownPhase, on, page)
+        self.assertIn("the function page was given in the place of a phase", str(error))
+        self.assertIn("write @dispatcher.on(), with parentheses", str(error))
+        self.assertEqual(list(self.dispatcher.describe()), self.before)
+
     def test_unhashable_value(self) -> None:
         """A spec value that cannot be hashed is refused as a TypeError naming it (E13, B-E8)."""
         handler = Recorder()
@@ -68,6 +104,15 @@ class MisuseTests(DispatcherTestCase):
             self.assertIsInstance(error, errors.UnhashableValue)
             self.assertIn("'user'", str(error))
         self.assertEqual(handler.events, [])
+
+    def test_list_of_values(self) -> None:
+        """A list in the place of a spec value is refused with OneOf as the cure."""
+        error = self.refused(errors.UnhashableValue, Recorder(), "during", user=["ada", "bob"])
+        self.assertIn("for one of several values write OneOf('ada', 'bob')", str(error))
+        others: list[Any] = [[], {"ada": 1}, Exactly(["ada"]), OneOf("bob", ["ada"])]
+        for other in others:
+            error = self.refused(errors.UnhashableValue, Recorder(), "during", user=other)
+            self.assertNotIn("OneOf", str(error))
 
     def test_not_callable(self) -> None:
         """What cannot be called is refused, held weakly or not (E14)."""

@@ -104,6 +104,12 @@ class InvalidSettingsTests(SynchronousTestCase):
 
                 self.assertTrue(fault.startswith(f"{name}: "), fault)
 
+    def test_order_of_one_keyword(self) -> None:
+        """A plain string for the order is refused, with how it is written."""
+        (fault,) = self.faults({"store": STORE, "keywords": ["kind"], "order_by": "kind"})
+
+        self.assertIn("write order_by=('kind',)", fault)
+
     def test_keywords_of_a_store(self) -> None:
         """A keyword cannot be what `accept_event` calls a parameter, also without a store."""
         for store in (STORE, None):

@@ -70,6 +70,12 @@ class URLTests(SynchronousTestCase):
             self.assertIn("sqlite:///relative/path.db", str(error))
         self.assertFalse(os.path.exists("store.db"))
 
+    def test_no_text(self) -> None:
+        """What is no text is refused with its type, and without itself."""
+        error = self.assertRaises(BadStoreURL, open_store, 42)
+
+        self.assertTrue(str(error).startswith("a store's URL is a string, not int: "))
+
     def test_no_password(self) -> None:
         """A password in a URL that is refused is not repeated."""
         error = self.assertRaises(BadStoreURL, open_store, "postgre://user:secret@host/db")

@@ -787,6 +787,36 @@ class FaultTests(SynchronousTestCase):
         self.assertEqual(len(error.faults), 2)
         self.assertIsInstance(error, TypeError)
 
+    def test_misspelt(self) -> None:
+        """What is very like a directive that is not there is refused, with that."""
+        misspelt = {
+            "andevery": "andEvery",
+            "and_every": "andEvery",
+            "unles": "unless",
+            "timeot": "timeout",
+            "withparams": "withParams",
+            "with_parms": "withParams",
+            "USING": "using",
+            "deadlin": "deadline",
+        }
+        for key, meant in misspelt.items():
+            fault = f"task 't': {key!r} is no directive: did you mean {meant!r}?"
+            self.assertEqual(self.faults(**{key: None}), [fault])
+        self.assertIn(
+            "'Run' is no directive: did you mean 'run'?", str(faults_of({"t": {"Run": 1}}))
+        )
+
+    def test_names_of_ones_own(self) -> None:
+        """What could be a directive of one's own is none of ours (T008)."""
+        own = (
+            "title description priority owner after_hours runner run_as run_by runs time_limit "
+            "timeout_ms deadline_at time date user users every each params with_defaults mine "
+            "only_unless queue retries max_retries tags note notes"
+        )
+        for key in own.split():
+            self.assertEqual(self.faults(**{key: None}), [], key)
+        self.assertEqual(self.faults(timeout=3, timeouts=4), [])
+
     def test_strings_for_lists(self) -> None:
         """A text where a list belongs is refused (T005)."""
         self.assertEqual(len(self.faults(after="abc", unless="abc")), 2)

@@ -10,6 +10,7 @@ is never one of these: it is a result, kept in the `HandlerOutcome`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from twisted.internet import defer
@@ -48,15 +49,14 @@ class ReservedKeyword(InvalidKeyword):
 class UnknownKeyword(DispatcherError, ValueError):
     """A keyword was used that the dispatcher does not allow."""
 
-    def __init__(self, unknown: Iterable[str], allowed: Iterable[str]) -> None:
+    def __init__(
+        self, unknown: Iterable[str], allowed: Iterable[str], cure: str = "mend the spelling"
+    ) -> None:
         self.unknown = tuple(sorted(unknown))
         self.allowed = tuple(sorted(allowed))
         names = ", ".join(map(repr, self.unknown))
         known = ", ".join(map(repr, self.allowed)) or "none"
-        super().__init__(
-            f"not an allowed match-spec keyword: {names} (allowed: {known}); mend the spelling, "
-            f"or call allow_keyword({self.unknown[0]!r}) first"
-        )
+        super().__init__(f"not an allowed match-spec keyword: {names} (allowed: {known}); {cure}")
 
 
 class KeywordInUse(DispatcherError, ValueError):
@@ -80,7 +80,15 @@ class UnknownPhase(DispatcherError, ValueError):
     def __init__(self, phase: object, phases: Iterable[str]) -> None:
         self.phase = phase
         self.phases = tuple(phases)
-        super().__init__(f"no phase {phase!r}: this dispatcher has {', '.join(self.phases)}")
+        names = ", ".join(self.phases)
+        message = f"no phase {phase!r}: this dispatcher has {names}"
+        if callable(phase):
+            name = getattr(phase, "__name__", None) or repr(phase)
+            message = (
+                f"the function {name} was given in the place of a phase ({names}): as a decorator "
+                "write @dispatcher.on(), with parentheses"
+            )
+        super().__init__(message)
 
 
 # Handlers
@@ -101,7 +109,8 @@ class UnhashableValue(DispatcherError, TypeError):
         self.keyword = keyword
         self.value = value
         super().__init__(
-            f"the value of {keyword!r} is a {type(value).__name__}, which cannot be hashed: {cure}"
+            f"the value of {keyword!r} is of type {type(value).__name__}, which cannot be "
+            f"hashed: {cure}"
         )
 
 
@@ -179,7 +188,7 @@ class ForeignAwaitable(DispatcherError, TypeError):
 
     def __init__(self, awaitable: object) -> None:
         self.type = type(awaitable)
-        what = f"a {self.type.__module__}.{self.type.__qualname__}"
+        what = f"something of type {self.type.__module__}.{self.type.__qualname__}"
         if awaitable is None:
             what = "nothing that could be waited for (as asyncio.sleep does)"
         super().__init__(
@@ -195,9 +204,9 @@ class AwaitableFromRunner(DispatcherError, TypeError):
     def __init__(self, awaitable: object) -> None:
         self.type = type(awaitable)
         super().__init__(
-            f"a handler with a runner, or within a transaction, gave a {self.type.__qualname__}, "
-            "which cannot be waited for there: give the value itself, or leave the runner or the "
-            "guarantee out of its options"
+            "a handler with a runner, or within a transaction, gave something of type "
+            f"{self.type.__qualname__}, which cannot be waited for there: give the value itself, "
+            "or leave the runner or the guarantee out of its options"
         )
 
 
@@ -329,9 +338,11 @@ class InvalidKey(DispatcherError, ValueError, TypeError):
     def __init__(self, key: object, longest: int) -> None:
         self.key = key
         what = f"{len(key)} characters long" if isinstance(key, str) and key else repr(key)
+        cure = "leave it out for a new one, or shorten it, for example to a hash"
+        if not isinstance(key, str):
+            cure = f"write it as text, for example str({key!r})"
         super().__init__(
-            f"a key is a string of 1 to {longest} characters, but this is {what}: leave it out "
-            "for a new one, or shorten it, for example to a hash"
+            f"a key is a string of 1 to {longest} characters, but this is {what}: {cure}"
         )
 
 
@@ -340,9 +351,11 @@ class InvalidTime(DispatcherError, ValueError, TypeError):
 
     def __init__(self, time: object) -> None:
         self.time = time
+        cure = "give a datetime, as datetime.now(timezone.utc) + timedelta(days=1)"
+        if isinstance(time, datetime):
+            cure = "give it its zone, for example with datetime.now(timezone.utc)"
         super().__init__(
-            f"at is an aware datetime or seconds since the epoch, not {time!r}: give it its "
-            "zone, for example with datetime.now(timezone.utc)"
+            f"at is an aware datetime or seconds since the epoch, not {time!r}: {cure}"
         )
 
 

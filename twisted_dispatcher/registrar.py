@@ -26,7 +26,7 @@ from twisted_dispatcher.registration.handlers import (
     hold_weakly,
     warn_if_fleeting,
 )
-from twisted_dispatcher.registration.keywords import check_known
+from twisted_dispatcher.registration.keywords import check_spec
 from twisted_dispatcher.registration.phases import check_phase
 from twisted_dispatcher.registration.registry import Registry
 
@@ -53,13 +53,16 @@ class Registrar:
         clock: Callable[[], IReactorTime],
         runners: Mapping[str, IRunner],
         terms: Terms,
+        reserved: frozenset[str],
     ) -> None:
+        """:param reserved: what cannot be a keyword."""
         self._phases = phases
         self._registry = registry
         self._engine = engine
         self._clock = clock
         self._runners = runners
         self._terms = terms
+        self._reserved = reserved
 
     def make(
         self,
@@ -83,7 +86,7 @@ class Registrar:
             runner = self._runner(options, function)
         else:
             raise InvalidOptions(f"options is a HandlerOptions, not {options!r}")
-        check_known(spec, self._registry.index.keywords)
+        check_spec(spec, self._registry.index.keywords, self._reserved)
         phase = check_phase(phase, self._phases)
         named = callable_name(function) if use_weakref else function
         handler = Handler(self._registry.next_id(), phase, options, place, named)

@@ -12,7 +12,7 @@ from typing import Any, TypeVar, cast
 from twisted.internet.defer import Deferred, fail
 from twisted.internet.interfaces import IReactorTime
 
-from twisted_dispatcher.errors import KeywordInUse, UnknownHandler
+from twisted_dispatcher.errors import KeywordInUse, UnknownHandler, UnknownKeyword
 from twisted_dispatcher.firing.deadlocks import Watchman
 from twisted_dispatcher.firing.deferreds import fired
 from twisted_dispatcher.firing.loop import Engine
@@ -33,6 +33,8 @@ from twisted_dispatcher.registration.keywords import (
     check_keyword,
     check_keywords,
     check_known,
+    check_order,
+    check_spec,
 )
 from twisted_dispatcher.registration.phases import check_phase, check_phases, stopping_phases
 from twisted_dispatcher.registration.registry import Registry
@@ -78,7 +80,7 @@ class Registrations:
         """
         keywords = check_keywords(allowed_match_spec_keywords, self._reserved_keywords)
         self._phases = check_phases(phases)
-        self._order_by = self._check_order_by(order_by, keywords)
+        self._order_by = None if order_by is None else check_order(order_by, keywords)
         self._clock = clock
         self._running = False
         self._ready: list[Deferred[None]] = []
@@ -95,18 +97,9 @@ class Registrations:
             self._current_clock,
             self.runners,
             self._terms(),
+            self._reserved_keywords,
         )
         self._prepare()
-
-    @staticmethod
-    def _check_order_by(
-        order_by: Iterable[str] | None, keywords: tuple[str, ...]
-    ) -> tuple[str, ...] | None:
-        if order_by is None:
-            return None
-        names = check_keywords(order_by, frozenset())
-        check_known(names, keywords)
-        return names
 
     def _current_clock(self) -> IReactorTime:
         if self._clock is None:
@@ -173,7 +166,8 @@ class Registrations:
         :raises UnknownKeyword: when it is not allowed anyway.
         :raises KeywordInUse: when a handler's spec, or `order_by`, names it.
         """
-        check_known([name], self.allowed_keywords)
+        if name not in self.allowed_keywords:
+            raise UnknownKeyword([name], self.allowed_keywords)
         users = [
             f"{handler.name} (id {handler.id}, registered at {handler.registered_at})"
             for handler in self._registry.handlers()
@@ -239,7 +233,7 @@ class Registrations:
         """Give a decorator that registers a function and holds it strongly."""
         place = caller_place(1)
         check_phase(phase, self._phases)
-        check_known(match_spec, self.allowed_keywords)
+        check_spec(match_spec, self.allowed_keywords, self._reserved_keywords)
 
         def register(listen_fn: ListenerT) -> ListenerT:
             make = self._registrar.make
@@ -306,7 +300,7 @@ class Registrations:
 
     def why(self, **event_details: Any) -> list[Verdict]:
         """Say for every handler whether an event with these details would reach it now."""
-        check_known(event_details, self.allowed_keywords)
+        check_known(event_details, self.allowed_keywords, self._reserved_keywords)
         error = unhashable(event_details, event_details.values())
         refusals = [str(error)] if error else []
         if not self._running:
@@ -325,6 +319,7 @@ class Registrations:
         """Give the next event that matches; see `IEventDispatcher`."""
         if check is not None:
             check_callable(check)
+        check_known(match_spec, self.allowed_keywords, self._reserved_keywords)
         seconds = HandlerOptions(timeout=timeout).timeout
         waiter = Waiter(check, lambda: self._registry.remove(handler.id))
         handler = self._registrar.make(

@@ -12,7 +12,7 @@ from typing import Any, Final
 import attrs
 
 from twisted_dispatcher.errors import DispatcherError, InvalidSettings
-from twisted_dispatcher.registration.keywords import RESERVED, check_keywords, check_known
+from twisted_dispatcher.registration.keywords import RESERVED, check_keywords, check_order
 from twisted_dispatcher.registration.phases import check_phases, stopping_phases
 from twisted_dispatcher.stores.urls import SQLITE, scheme_of, sqlite_path
 
@@ -94,7 +94,7 @@ class Settings:
         if not isinstance(given, Mapping):
             raise InvalidSettings(
                 [
-                    "settings are a Settings, the URL of a store, or a mapping of names, not a "
+                    "settings are a Settings, the URL of a store, or a mapping of names, not "
                     f"{type(given).__name__}"
                 ]
             )
@@ -174,10 +174,10 @@ def _phases_are_well(settings: Settings) -> bool:
 def _order_by(settings: Settings) -> str | None:
     if settings.order_by is None:
         return None
-    if not isinstance(settings.order_by, tuple):
+    if not isinstance(settings.order_by, (tuple, str)):
         return f"it is None or a series of keywords, not {settings.order_by!r}"
     if isinstance(settings.keywords, tuple):
-        check_known(settings.order_by, settings.keywords)
+        check_order(settings.order_by, settings.keywords)
     return None
 
 

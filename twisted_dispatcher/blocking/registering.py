@@ -12,6 +12,7 @@ from twisted_dispatcher.blocking.caller import Caller
 from twisted_dispatcher.interfaces import Listener, Registration
 from twisted_dispatcher.options import EXACTLY_ONCE, HandlerOptions
 from twisted_dispatcher.registration.handlers import Place, caller_place
+from twisted_dispatcher.registration.phases import check_phase
 
 THREAD = "thread"
 DEFAULT_OPTIONS = HandlerOptions(runner=THREAD)
@@ -52,6 +53,7 @@ class Registering(Caller):
     ) -> Callable[[ListenerT], ListenerT]:
         """Give a decorator that registers a function, held strongly, and gives it back."""
         place = caller_place(1)
+        check_phase(phase, self.dispatcher.phases)
 
         def register(listen_fn: ListenerT) -> ListenerT:
             keywords = {"options": options, **match_spec}

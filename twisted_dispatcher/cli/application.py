@@ -31,7 +31,9 @@ def load_application(name: str) -> Setup:
     """
     function = load_value(name)
     if not callable(function):
-        raise ApplicationNotFound(f"{name!r} is a {type(function).__name__} and not a function")
+        raise ApplicationNotFound(
+            f"{name!r} is of type {type(function).__name__} and not a function"
+        )
     return function  # type: ignore[no-any-return]
 
 

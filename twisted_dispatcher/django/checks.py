@@ -83,7 +83,8 @@ def _of_function(name: str, path: str | None, use: str) -> Iterator[CheckMessage
         return
     if not callable(function):
         yield Error(
-            f"{SETTING}: {name} {path!r} cannot be called: it is a {type(function).__name__}.",
+            f"{SETTING}: {name} {path!r} cannot be called: it is of type "
+            f"{type(function).__name__}.",
             hint=f"Name a function; it is called {use}.",
             id="twisted_dispatcher.E005",
         )

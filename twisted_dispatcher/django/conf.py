@@ -87,7 +87,7 @@ def read(given: Any) -> tuple[Conf, dict[str, str]]:
     :return: what it says, with defaults for what is wrong, and by name what is wrong with each.
     """
     if not isinstance(given, Mapping):
-        return Conf(), {"it": f"is a mapping, not a {type(given).__name__}"}
+        return Conf(), {"it": f"is a mapping, not {type(given).__name__}"}
     problems = {
         str(name): f"is no name in it (there are: {', '.join(_CHECKS)})"
         for name in given

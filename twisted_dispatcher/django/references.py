@@ -107,7 +107,7 @@ def _written(instance: models.Model) -> list[Any]:
     pk = instance.pk
     if pk is None or state.adding or state.db is None:
         raise NotEncodable(
-            f"is a {instance._meta.label} that is not saved, so that nobody finds it again: "
+            f"is of type {instance._meta.label} and not saved, so that nobody finds it again: "
             "save it before, or give the values that are needed"
         )
     return [instance._meta.label, pk, state.db]

@@ -47,7 +47,10 @@ def register_model_event_source(*, sender: type[Model], source: Source) -> None:
     """
     require_installed()
     if not (isinstance(sender, type) and issubclass(sender, Model)):
-        raise InvalidSource(f"the sender of a model's events is a model, not {sender!r}")
+        raise InvalidSource(
+            f"the sender of a model's events is a model, not {sender!r}: give the class, for "
+            "example self.get_model('Loan') in an AppConfig"
+        )
     if sender._meta.abstract:
         raise InvalidSource(f"{sender._meta.label} is abstract, and nothing of it is saved")
     if not callable(source):

@@ -104,7 +104,7 @@ class Codec:
     def _add(self, form: ClassForm, subclasses: bool = False) -> None:
         if form.cls in BUILT_IN:
             raise UnregistrableClass(
-                f"a {form.cls.__name__} is written as it is, and needs no registration"
+                f"the type {form.cls.__name__} is written as it is, and needs no registration"
             )
         self._registry.add(form, subclasses)
 
@@ -191,7 +191,7 @@ class Codec:
             else "register the class under this name before events are read (register in "
             "twisted_dispatcher.durable.codec)"
         )
-        raise NotDecodable(f"this holds a {name!r}, which is not known here: {cure}", name)
+        raise NotDecodable(f"this holds {name!r}, which is not known here: {cure}", name)
 
 
 def _text_of_event(event: Event, text: Callable[[Any], str]) -> str:
@@ -208,7 +208,8 @@ def _refuse(constant: str) -> NoReturn:
 
 def _why_foreign(text: object) -> str:
     if not isinstance(text, str):
-        return f"this is a {full_name(type(text))}, not text (the payload may have been deleted)"
+        kind = full_name(type(text))
+        return f"this is of type {kind}, not text (the payload may have been deleted)"
     version = re.match(r"\[(\d{1,9}),", text)
     if version is None:
         return "this is not text that the codec has written"

@@ -111,18 +111,18 @@ def unknown_type(value: object) -> str:
     named = full_name(kind)
     if isinstance(value, Enum) or attrs.has(kind) or hasattr(kind, "__dataclass_fields__"):
         return (
-            f"is a {named}, which is not registered: register the class "
+            f"is of type {named}, which is not registered: register the class "
             "(register(cls, name) in twisted_dispatcher.durable.codec)"
         )
     for base in kind.__mro__[1:]:
         if base in BUILT_IN:
             return (
-                f"is a {named}, which would come back as a plain {base.__name__}: give "
+                f"is of type {named}, which would come back as a plain {base.__name__}: give "
                 f"{base.__name__}(...) of it, or register the class with functions"
             )
     return (
-        f"is a {named}, which has no form in JSON: give what it is made of, or register the class "
-        "with functions (register_functions in twisted_dispatcher.durable.codec)"
+        f"is of type {named}, which has no form in JSON: give what it is made of, or register the "
+        "class with functions (register_functions in twisted_dispatcher.durable.codec)"
     )
 
 

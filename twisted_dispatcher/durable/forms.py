@@ -43,7 +43,7 @@ def _key_of(zone: object) -> str:
         return zone.key
     kind = type(zone)
     raise NotEncodable(
-        f"has a {kind.__module__}.{kind.__qualname__} as its tzinfo, and only datetime.timezone, "
+        f"has a tzinfo of type {kind.__module__}.{kind.__qualname__}, and only datetime.timezone, "
         "and zoneinfo.ZoneInfo with a key, can be read back: give value.astimezone(timezone.utc)"
     )
 

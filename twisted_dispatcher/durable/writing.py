@@ -204,6 +204,6 @@ class Writer:
             raise NotEncodable(f"cannot be read back: {in_words(error)}") from error
         if not same:
             raise NotEncodable(
-                f"is a {full_name(type(value))} that is not read back equal: see what its "
+                f"is of type {full_name(type(value))} and not read back equal: see what its "
                 "constructor, or the functions that it is registered with, do to it"
             )

@@ -72,7 +72,7 @@ def _json_object(line: str) -> dict[str, Any]:
         raise InvalidEvent(f"it is not JSON: {error}") from error
     if not isinstance(value, dict):
         raise InvalidEvent(
-            f"it is JSON, but a {type(value).__name__} and no object: "
+            f"it is JSON, but of type {type(value).__name__} and no object: "
             "write one CloudEvent on each line"
         )
     return value

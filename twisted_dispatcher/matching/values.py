@@ -130,13 +130,16 @@ def check_hashable(keyword: str, value: Any) -> None:
 
     :raises UnhashableValue: naming the keyword.
     """
+    cure = "give a tuple or frozenset, or test it with Where(predicate)"
+    if isinstance(value, (list, set)) and value:
+        several = ", ".join(map(repr, value))
+        cure = f"for one of several values write OneOf({several}); for all as one value {cure}"
     plain = value.values if isinstance(value, OneOf) else (value,)
     for one in plain:
         one = one.value if isinstance(one, Exactly) else one
         try:
             hash(one)
         except TypeError as error:
-            cure = "give a tuple or frozenset, or test it with Where(predicate)"
             raise UnhashableValue(keyword, one, cure) from error
 
 

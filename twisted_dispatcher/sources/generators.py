@@ -179,7 +179,7 @@ def id_of(candidate: Any) -> Any:
         found = getattr(candidate, name, None)
         if found is not None:
             return found
-    raise InvalidGenerator(f"a candidate, a {type(candidate).__name__}, has neither pk nor id")
+    raise InvalidGenerator(f"a candidate of type {type(candidate).__name__} has neither pk nor id")
 
 
 def _require_same_type(group: str, candidate: Any, types: dict[str, type]) -> None:

@@ -25,7 +25,7 @@ def scheme_of(url: Any) -> str:
         password.
     """
     if not isinstance(url, str):
-        raise BadStoreURL(f"a store's URL is a string, not a {type(url).__name__}")
+        raise BadStoreURL(f"a store's URL is a string, not {type(url).__name__}")
     scheme, separator, _ = url.partition("://")
     if not separator:
         raise BadStoreURL("the store's URL has no '://'")

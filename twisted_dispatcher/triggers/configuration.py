@@ -8,7 +8,8 @@ one `InvalidConfiguration`; what is refused leaves nothing behind.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from difflib import get_close_matches
 from typing import Any, Final
 
 import attrs
@@ -21,6 +22,9 @@ _REQUIRED: Final = ("after", "run")
 _KNOWN: Final = frozenset(
     {"after", "andEvery", "deadline", "run", "timeout", "unless", "using", "withParams"}
 )
+# What is so like a directive of ours is that one misspelt; "deadline_at" and "timeout_ms" are less
+# so, and may be somebody's own.
+_LIKE: Final = 0.9
 
 # Says what is wrong with a `run` or a `using`, or nothing.
 Complain = Callable[[Any], "str | None"]
@@ -180,6 +184,7 @@ def _task_faults(
         for key in directives
         if not isinstance(key, str)
     ]
+    faults += _misspelt_faults(directives)
     for key in ("after", "unless"):
         faults += _list_faults(key, directives.get(key))
     faults += _every_faults(directives.get("andEvery"))
@@ -191,6 +196,19 @@ def _task_faults(
     if directives.get("using") is not None and using_fault is not None:
         faults += filter(None, [using_fault(directives["using"])])
     return faults
+
+
+def _misspelt_faults(directives: Mapping[Any, Any]) -> Iterator[str]:
+    """Find what is no directive, but very like one of ours that is not there."""
+    missing = {_folded(name): name for name in sorted(_KNOWN - directives.keys())}
+    for key in directives:
+        if isinstance(key, str) and key not in _KNOWN:
+            for like in get_close_matches(_folded(key), missing, n=1, cutoff=_LIKE):
+                yield f"{key!r} is no directive: did you mean {missing[like]!r}?"
+
+
+def _folded(name: str) -> str:
+    return name.casefold().replace("_", "")
 
 
 def _list_faults(key: str, value: Any) -> list[str]:

@@ -199,7 +199,7 @@ class Hub:
         """
         if kwargs is not None and not isinstance(kwargs, Mapping):
             raise InvalidSession(
-                f"{name} is a mapping of names to values, not a {type(kwargs).__name__}"
+                f"{name} is a mapping of names to values, not {type(kwargs).__name__}"
             )
         return self.codec.encode(dict(kwargs or {}), name)
 
@@ -210,9 +210,7 @@ class Hub:
         :raises InvalidSession, NotEncodable: as `text_of` does.
         """
         if not isinstance(values, Mapping):
-            raise InvalidSession(
-                f"metadata and kwargs are mappings, unlike a {type(values).__name__}"
-            )
+            raise InvalidSession(f"metadata and kwargs are mappings, not {type(values).__name__}")
         return {name: self.codec.encode(value, name) for name, value in values.items()}
 
     # Waiting until a session is quiet

@@ -148,7 +148,7 @@ class ChecksTests(SimpleTestCase):
         wrong = {
             "tests.no_module.function": "ModuleNotFoundError",
             f"{__name__}.no_name": "ImportError",
-            f"{__name__}.NO_FUNCTION": "it is a int",
+            f"{__name__}.NO_FUNCTION": "it is of type int",
         }
         with database("postgresql"):
             for name, path in product(("SETUP", "MAILS_CONTEXT"), wrong):

@@ -141,13 +141,13 @@ class RefusedTests(TestCase):
         """A context that cannot be written down is refused with the path to the culprit."""
         error = self.assertRefused(NotEncodable, event("a", 1, {"of": [1, {"it": object()}]}))
 
-        self.assertIn('context["of"][1]["it"] is a', error)
+        self.assertIn('context["of"][1]["it"] is of type', error)
 
     def test_unsaved(self) -> None:
         """A model that is not saved cannot be found again, and is refused with its path."""
         error = self.assertRefused(NotEncodable, event("a", 1, {"member": Member(name="Ada")}))
 
-        self.assertIn('context["member"] is a club.Member that is not saved', error)
+        self.assertIn('context["member"] is of type club.Member and not saved', error)
 
     def test_keys(self) -> None:
         """A key that some database cannot hold is refused, on all of them."""

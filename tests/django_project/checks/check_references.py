@@ -92,7 +92,7 @@ class ReferencesTests(TestCase):
         for instance in (Member(name="Grace"), Gift(member=self.ada), Member(pk=self.ada.pk)):
             with self.assertRaises(NotEncodable) as caught:
                 self.sent(it=[instance])
-            self.assertIn('event.context["it"][0] is a club.', str(caught.exception))
+            self.assertIn('event.context["it"][0] is of type club.', str(caught.exception))
 
     def test_user_of_a_request(self) -> None:
         """A lazy model, as the user of a request is, counts as the model."""

@@ -167,6 +167,14 @@ class SourcesTests(SourcesMixin, TestCase):
                 register_model_event_source(sender=sender, source=source)
         self.assertEqual({}, MODEL_SOURCES)
 
+    def test_model_by_its_name(self) -> None:
+        """The name of a model is refused with how an application gets its class."""
+        sender: Any = "club.Member"
+        with self.assertRaises(InvalidSource) as caught:
+            register_model_event_source(sender=sender, source=joined)
+
+        self.assertIn("give the class, for example self.get_model('Loan')", str(caught.exception))
+
 
 class BrokenSourcesTests(SourcesMixin, TestCase):
     """Sources that raise: `save()` is never broken."""

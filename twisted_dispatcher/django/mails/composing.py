@@ -68,7 +68,7 @@ class Composer:
         wanted = event.context[MAIL]
         if not isinstance(wanted, Mapping):
             raise InvalidMail(
-                f"event['context'][{MAIL!r}] is a {type(wanted).__name__}, not a mapping of "
+                f"event['context'][{MAIL!r}] is of type {type(wanted).__name__}, not a mapping of "
                 "arguments of EmailMultiAlternatives, as {'to': [...]}"
             )
         options = {**self._defaults, **wanted}
