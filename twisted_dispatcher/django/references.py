@@ -8,7 +8,7 @@ the row when the handler asks for it: as it is then, or not at all (`ObjectGone`
 
 from __future__ import annotations
 
-from collections import UserDict
+from collections.abc import Iterator, Mapping, MutableMapping
 from typing import Any, Final
 
 import attrs
@@ -24,6 +24,8 @@ _MODEL: Final = "django.Model"
 _LAZY: Final = "django.Lazy"
 _REFERENCE: Final = "django.Reference"
 _CONTEXT: Final = "django.Context"
+# What may have references in it, beside dicts.
+_SEQUENCES: Final = frozenset({list, tuple, set, frozenset})
 
 
 @attrs.frozen
@@ -53,24 +55,54 @@ class Reference:
             raise ObjectGone(self.model, self.pk, self.database) from error
 
 
-class Resolved(UserDict[str, Any]):
+class Resolved(dict[Any, Any]):
     """
-    A context in which every value that is a reference is the row itself, for who asks for it.
+    A dict in a context whose values that are references are the rows themselves, for who asks.
 
-    A row is read once. Lists, tuples and dicts in the context are gone through as well.
+    A row is read once, when it is asked for. Whoever goes through all values, or copies them, asks
+    for all.
     """
 
-    def __getitem__(self, name: str) -> Any:
-        value = self.data[name]
+    def __getitem__(self, name: Any) -> Any:
+        value = super().__getitem__(name)
         found = resolved(value)
         if found is not value:
-            self.data[name] = found
+            self[name] = found
         return found
+
+    def __iter__(self) -> Iterator[Any]:
+        """Give the names; for want of this, ``dict()`` and ``**`` would pass `__getitem__` by."""
+        return super().__iter__()
+
+    # These ask for the values, where dict's own would not.
+    __eq__ = Mapping.__eq__
+    __ne__ = Mapping.__ne__
+    get: Any = Mapping.get
+    items: Any = Mapping.items
+    values: Any = Mapping.values
+    pop = MutableMapping.pop
+    popitem = MutableMapping.popitem
+    setdefault = MutableMapping.setdefault
+
+    def copy(self) -> dict[Any, Any]:
+        return dict(self)
+
+    def __or__(self, other: Any) -> Any:
+        return dict(self) | other
+
+    def __ror__(self, other: Any) -> Any:
+        return other | dict(self)
+
+    def unread(self) -> dict[Any, Any]:
+        """Give it as it was stored, but for the rows that were read meanwhile."""
+        return dict(dict.items(self))
 
 
 def resolved(value: Any) -> Any:
     """
     Give what handlers are to see of an event, or of a value in one.
+
+    What has no reference in it is given as it is.
 
     :raises ObjectGone: for a reference to a row that is not there any more; of a dict's values
         not before they are asked for.
@@ -78,14 +110,23 @@ def resolved(value: Any) -> Any:
     if isinstance(value, Reference):
         return value.load()
     if isinstance(value, Event):
-        return attrs.evolve(value, context=resolved(value.context))
+        context = resolved(value.context)
+        return value if context is value.context else attrs.evolve(value, context=context)
+    if not _refers(value):
+        return value
     if isinstance(value, dict):
-        return Resolved(value)
-    if isinstance(value, list):
-        return [resolved(each) for each in value]
-    if isinstance(value, tuple):
-        return tuple(resolved(each) for each in value)
-    return value
+        return Resolved((resolved(name), each) for name, each in value.items())
+    return type(value)(resolved(each) for each in value)
+
+
+def _refers(value: Any) -> bool:
+    """Tell whether there is a reference somewhere in a value."""
+    kind = type(value)
+    if kind is dict:
+        return any(map(_refers, value)) or any(map(_refers, value.values()))
+    if kind in _SEQUENCES:
+        return any(map(_refers, value))
+    return kind is Reference
 
 
 def register() -> None:
@@ -95,7 +136,7 @@ def register() -> None:
     register_functions(Reference, _parts, _read, _REFERENCE)
     # What a handler puts into the context of another event.
     context: Any = Resolved
-    register_functions(context, lambda found: found.data, dict, _CONTEXT, verify=False)
+    register_functions(context, Resolved.unread, dict, _CONTEXT, verify=False)
 
 
 def _parts(reference: Reference) -> list[Any]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+from copy import deepcopy
 from typing import Any
 
+from django.template import engines
 from django.test import RequestFactory, TestCase
 from django.utils.functional import SimpleLazyObject
 
@@ -68,6 +71,56 @@ class ReferencesTests(TestCase):
         self.assertEqual((self.ada, 1), found["of"][0]["it"])
         self.assertEqual(self.ada, found["by name"]["ada"])
         self.assertEqual({"ada": self.ada}, dict(found["by name"]))
+
+    def test_sets_and_names(self) -> None:
+        """Instances are found in sets, and as the names of dicts."""
+        found = self.sent(some={self.ada}, frozen=frozenset([self.ada, 1]), of={self.ada: 1})
+
+        self.assertEqual({self.ada}, found["some"])
+        self.assertEqual(frozenset([self.ada, 1]), found["frozen"])
+        self.assertEqual({self.ada: 1}, found["of"])
+
+    def test_plain(self) -> None:
+        """What has no instance in it is what it was, and may go wherever such a thing may go."""
+        payload = {"a": {"b": [1, (2, 3)]}}
+        found = self.sent(payload=payload)
+
+        self.assertEqual((dict, dict), (type(found.context), type(found["payload"])))
+        self.assertEqual(payload, found["payload"])
+        self.assertEqual({"payload": payload}, found.context)
+
+    def test_dict(self) -> None:
+        """A context with an instance is a dict to everybody: templates, JSON, keyword arguments."""
+        row = {"member": self.ada, "n": 1}
+
+        def sent() -> Any:
+            return self.sent(**row).context
+
+        def named(**names: Any) -> dict[str, Any]:
+            return names
+
+        self.assertIsInstance(sent(), dict)
+        template: Any = engines["django"]
+        self.assertEqual("Ada 1", template.from_string("{{ member.name }} {{ n }}").render(sent()))
+        for what, made in {
+            "keywords": lambda: named(**sent()),
+            "display": lambda: {**sent()},
+            "dict": lambda: dict(sent()),
+            "copy": lambda: sent().copy(),
+            "or": lambda: sent() | {},
+            "ror": lambda: {} | sent(),
+            "items": lambda: dict(sent().items()),
+            "values": lambda: dict(zip(row, sent().values())),
+            "get": lambda: {name: sent().get(name) for name in row},
+            "pop": lambda: {name: sent().pop(name) for name in row},
+            "setdefault": lambda: {name: sent().setdefault(name, 7) for name in row},
+            "equal": lambda: row if sent() == row else None,
+            "deepcopy": lambda: deepcopy(sent()),
+        }.items():
+            with self.subTest(what):
+                self.assertEqual(row, made())
+        text = json.dumps(sent(), default=str, sort_keys=True)
+        self.assertEqual({"member": "Ada", "n": 1}, json.loads(text))
 
     def test_kinds(self) -> None:
         """An instance comes back as what it was: derived, a proxy, or with a key of its own."""
