@@ -32,16 +32,26 @@ def after_commit(function: Callable[[], object], using: str) -> None:
     Have a function called after the present transaction has committed; what it raises is logged.
 
     It comes before what others wait with for the commit: the first of these that raises keeps
-    Django from calling those behind it. Where transactions are managed by hand, of which Django
-    does not see the end, it is called now.
+    Django from calling those behind it. Within the transaction of a test it comes behind them,
+    where `captureOnCommitCallbacks` looks for what is new. Where transactions are managed by hand,
+    of which Django does not see the end, it is called now.
+
+    :param function: has a ``__qualname__``, by which Django calls it when it fails.
     """
     connection = connections[using]
     if connection.in_atomic_block and connection.commit_on_exit:
         connection.on_commit(function, robust=True)
-        connection.run_on_commit.insert(0, connection.run_on_commit.pop())
+        if not _is_in_test(connection):
+            connection.run_on_commit.insert(0, connection.run_on_commit.pop())
     else:
         # Without a transaction it is committed already.
         function()
+
+
+def _is_in_test(connection: Any) -> bool:
+    """Tell whether the transaction that is open was begun by a test case."""
+    # While it commits, there is no block any more.
+    return bool(connection.atomic_blocks) and connection.atomic_blocks[0]._from_testcase is True
 
 
 def at_commit(function: Callable[[], object], using: str) -> None:

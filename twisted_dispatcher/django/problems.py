@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from typing import Any, Final
 
+from django.db import DatabaseError
+
 from twisted_dispatcher.errors import SourceBroke
 
 logger: Final = logging.getLogger("twisted_dispatcher.django")
@@ -23,6 +25,11 @@ def tell(source: str, key: str | None, error: BaseException | None) -> None:
         what = "without a key" if key is None else key
         message = "Event %s from %s is not recorded; the rest goes on"
         logger.error(message, what, source, exc_info=error)
+
+
+def is_of_database(error: Exception) -> bool:
+    """Tell whether an event was not written down for what the database refused to a lazy value."""
+    return isinstance(error, DatabaseError) or isinstance(error.__cause__, DatabaseError)
 
 
 def key_of(declaration: Any) -> str | None:

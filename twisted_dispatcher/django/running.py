@@ -14,7 +14,6 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Mapping, Sequence
-from functools import partial
 from logging import getLogger
 from typing import Any, Protocol
 
@@ -71,7 +70,11 @@ def _recorded(recorded: Sequence[Recorded], using: str) -> None:
     if run == AT_ONCE:
         at_once.handle_at_commit(event_ids, using)
     elif run == HERE or True in _dwellers:
-        after_commit(partial(_committed, event_ids), using)
+
+        def tell_worker() -> None:
+            _committed(event_ids)
+
+        after_commit(tell_worker, using)
 
 
 def _committed(event_ids: Sequence[int]) -> None:

@@ -15,15 +15,16 @@ from contextlib import nullcontext
 from functools import wraps
 from typing import Any
 
-from django.db import DatabaseError, connections, router, transaction
+from django.db import connections, router
 from django.db.models import Model
 from django.db.models.signals import post_save
 
 from twisted_dispatcher.django.conf import conf
+from twisted_dispatcher.django.containing import contained
 from twisted_dispatcher.django.outbox import Draft, drafted
 from twisted_dispatcher.django.pending import record_at_commit
 from twisted_dispatcher.django.presence import require_installed
-from twisted_dispatcher.django.problems import key_of, tell
+from twisted_dispatcher.django.problems import is_of_database, key_of, tell
 from twisted_dispatcher.django.registry import MODEL_SOURCES, Source
 from twisted_dispatcher.django.writing import writing
 from twisted_dispatcher.errors import InvalidSource, SourceBroke
@@ -114,14 +115,14 @@ def drafts_of(
     name = callable_name(source)
     drafts: list[Draft] = []
     try:
-        with contained(connection):
+        with contained(connection, name):
             found = source(instance)
             check_items(found, name)
             for declaration in found or ():
                 try:
                     drafts.append(drafted(declaration, name))
                 except Exception as error:
-                    if _spoils(error):
+                    if is_of_database(error):
                         raise
                     report(name, key_of(declaration), error)
     except Exception as error:
@@ -129,45 +130,3 @@ def drafts_of(
         broke.__cause__ = error
         report(name, None, broke)
     return drafts
-
-
-def _spoils(error: Exception) -> bool:
-    """Tell whether an event was not written down for what the database refused to a lazy value."""
-    return isinstance(error, DatabaseError) or isinstance(error.__cause__, DatabaseError)
-
-
-class contained:  # noqa: N801
-    """
-    Undoes what was asked of a database, and no more than that, when it ends with an error.
-
-    Within a transaction that takes a savepoint, which costs two statements: it is made when the
-    first statement comes.
-    """
-
-    def __init__(self, connection: Any) -> None:
-        """:param connection: Django's, to the database."""
-        self._connection = connection
-        self._has_begun = not connection.in_atomic_block
-        self._savepoint: str | None = None
-
-    def __enter__(self) -> None:
-        self._connection.execute_wrappers.append(self._before)
-
-    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
-        self._connection.execute_wrappers.remove(self._before)
-        if self._savepoint is None:
-            return
-        using = self._connection.alias
-        if kind is None:
-            transaction.savepoint_commit(self._savepoint, using)
-        else:
-            transaction.savepoint_rollback(self._savepoint, using)
-            transaction.set_rollback(False, using)
-
-    def _before(
-        self, execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: Any
-    ) -> Any:
-        if not self._has_begun:
-            self._has_begun = True
-            self._savepoint = transaction.savepoint(self._connection.alias)
-        return execute(sql, params, many, context)

@@ -13,7 +13,20 @@ from typing import Any
 from django.db import connections, transaction
 
 from twisted_dispatcher.django.beginning import Beginning
+from twisted_dispatcher.errors import DispatcherError
 from twisted_dispatcher.stores.outbox.sqlite import LOCK
+
+
+class SaveUndone(DispatcherError, transaction.TransactionManagementError):
+    """A row that was saved cannot be kept, since an error within its transaction was caught."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the row is not saved: a receiver of pre_save or post_save, or what it has called, "
+            "has caught an error without which the transaction of the row and its events could "
+            "have been committed. Let it put what may fail into transaction.atomic(), and catch "
+            "the error outside of that"
+        )
 
 
 def writing(alias: str) -> AbstractContextManager[None]:
@@ -52,6 +65,8 @@ def _transaction(connection: Any) -> Iterator[None]:
 
     It may write from its beginning on, and waits until it may. SQLite refuses it otherwise to one
     that has read, where others have written since.
+
+    :raises SaveUndone: when Django would roll it back without a word.
     """
     begins = connection.get_autocommit()
     with transaction.atomic(using=connection.alias, savepoint=False):
@@ -60,6 +75,8 @@ def _transaction(connection: Any) -> Iterator[None]:
                 connection.connection.execute(LOCK)
         with Beginning(connection):
             yield
+        if connection.needs_rollback:
+            raise SaveUndone from getattr(connection, "rollback_exc", None)
 
 
 def _locks_itself(connection: Any) -> bool:

@@ -6,9 +6,10 @@ import sys
 from queue import Empty, SimpleQueue
 from threading import get_ident
 from typing import Any
+from unittest.mock import patch
 
 from django.db import connection, connections, transaction
-from django.test import TransactionTestCase, override_settings
+from django.test import TestCase, TransactionTestCase, override_settings
 
 from tests.django_project.club.models import Member
 from tests.django_project.handling import handlers, source
@@ -293,6 +294,50 @@ class HereTests(TransactionTestCase):
         (name,) = [each.name for each in found.describe()]
         self.assertIn("see", name)
         self.assertEqual(found.deliveries()[0].key, StoredEvent.objects.get().key)
+
+
+@override_settings(TWISTED_DISPATCHER=SETTING)
+class NotWokenTests(TransactionTestCase):
+    """Nobody can be told of what was committed."""
+
+    def test_logged(self) -> None:
+        """It is logged; neither save() nor what others do at the commit is kept from going on."""
+        called: list[str] = []
+        unable = patch.object(running, "_dweller", side_effect=RuntimeError("no more threads"))
+
+        with source(Member, joined), unable, self.assertLogs("django.db", "ERROR") as logged:
+            with transaction.atomic():
+                transaction.on_commit(lambda: called.append("before"))
+                Member.objects.create(name="Ann")
+                transaction.on_commit(lambda: called.append("behind"))
+            Member.objects.create(name="Bob")
+
+        self.assertEqual(["before", "behind"], called)
+        self.assertEqual(2, len(logged.output))
+        self.assertIn("no more threads", logged.output[0])
+        self.assertEqual(2, StoredEvent.objects.count())
+
+
+@override_settings(TWISTED_DISPATCHER=SETTING)
+class CapturedTests(TestCase):
+    """Callbacks that a test case captures."""
+
+    def test_captured(self) -> None:
+        """What is new is captured, and nothing that was there before."""
+        called: list[str] = []
+        told: list[Any] = []
+        transaction.on_commit(lambda: called.append("old"))
+
+        with (
+            source(Member, joined),
+            patch.object(running, "_committed", told.append),
+            self.captureOnCommitCallbacks(execute=True),
+        ):
+            Member.objects.create(name="Ann")
+            transaction.on_commit(lambda: called.append("new"))
+
+        self.assertEqual(["new"], called)
+        self.assertEqual(1, len(told))
 
 
 class DaemonElsewhereTests(TransactionTestCase):

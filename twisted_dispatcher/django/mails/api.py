@@ -14,10 +14,10 @@ from django.db import DatabaseError, connections, transaction
 from twisted.python.failure import Failure
 
 from twisted_dispatcher.django.conf import conf
+from twisted_dispatcher.django.containing import contained
 from twisted_dispatcher.django.mails.composing import Composer
 from twisted_dispatcher.django.mails.sending import mail_event
 from twisted_dispatcher.django.outbox import Draft, Recorded, drafted, record_drafts
-from twisted_dispatcher.django.savings import contained
 from twisted_dispatcher.django.streams import NewEvents, Recorder, Report
 from twisted_dispatcher.sources import declared
 
@@ -107,7 +107,7 @@ def _record_both(
 
 def _record_mail(draft: Draft, composer: Composer, using: str | None) -> Recorded | None:
     """Write the mail about an event and record it, if the event wants one."""
-    with contained(connections[using or conf().database]):
+    with contained(connections[using or conf().database], draft.source):
         options = composer.options_of(draft.event)
     if options is None:
         return None
