@@ -166,7 +166,8 @@ class Processes(_Project):
     def test_daemon(self) -> None:
         """The daemon handles what other processes record; SIGTERM lets its handlers end."""
         daemon = self.start("daemon", "daemon", "slow")
-        daemon.wait_for("Dispatching. Handlers: 1.")
+        # The one of the project, and the one that sends mails.
+        daemon.wait_for("Dispatching. Handlers: 2.")
         self.assertEqual(self.run_to_end("daemon", "script", "Ann"), ["ends"])
         daemon.wait_for("begins Ann")
         daemon.send(signal.SIGTERM)

@@ -1032,8 +1032,8 @@ class RowsNotLoadable(DispatcherError, TypeError):
     def __init__(self, model: str) -> None:
         self.model = model
         super().__init__(
-            f"a {model} is told from others by more columns than its model knows, and loading "
-            "one could change others: copy the database itself (pg_dump, or .backup of sqlite3), "
+            f"a {model} has columns that its model does not know, so that loading one would fail, "
+            "or change others: copy the database itself (pg_dump, or .backup of sqlite3), "
             "or leave the application out (dumpdata --exclude twisted_dispatcher)"
         )
 

@@ -25,7 +25,6 @@ It is a mapping, and everything in it may be left out:
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, Final
@@ -141,6 +140,9 @@ setting_changed.connect(_forget, dispatch_uid="twisted_dispatcher.conf")
 
 # Checks: each gives what is wrong, or None.
 
+# In seconds; what `threading` and the reactor can still wait for is longer than a century.
+_LONGEST: Final = 1e10
+
 Check = Callable[[Any], "str | None"]
 
 
@@ -168,7 +170,8 @@ def _keywords(value: Any) -> str | None:
 
 def _seconds(value: Any) -> str | None:
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if is_number and math.isfinite(value) and value > 0:
+    # No float is as great as an int may be, and no time either.
+    if is_number and 0 < value < _LONGEST:
         return None
     return f"is a number of seconds above 0, not {value!r}"
 

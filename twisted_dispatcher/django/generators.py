@@ -18,14 +18,17 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, Final
 
 from django.core.exceptions import ValidationError
-from django.db import models
+from django.db import connections, models
 
 from twisted_dispatcher import sources
+from twisted_dispatcher.django.conf import conf
+from twisted_dispatcher.django.containing import contained
 from twisted_dispatcher.errors import UnknownGeneratorSource, UnknownOperator
+from twisted_dispatcher.registration.handlers import callable_name
 
 OPERATORS: Final[Mapping[str, Callable[[Any, Any], Any]]] = {
     ">": operator.gt,
@@ -45,11 +48,55 @@ def events_from_generators(
 
     :param described: by default the active generators of the database; also
         ``Generator.objects.as_generators()``, or descriptions of your own.
+    What the database refuses to a generator is undone, so that a transaction that is open is not
+    spoilt by it.
+
     :param on_error: see `twisted_dispatcher.sources.events_from_generators`.
     """
     if described is None:
         described = Generator.objects.active().as_generators()
-    return sources.events_from_generators(described, on_error)
+    # Those that share their candidates go on to do so.
+    sharing = lru_cache(maxsize=None)(_ContainedCandidates)
+    return sources.events_from_generators(
+        (_contained(each, sharing) for each in described), on_error
+    )
+
+
+def _contained(described: Any, sharing: Callable[[Any], Any]) -> Any:
+    """Describe a generator with what it asks of the database contained, if that can be."""
+    if not isinstance(described, Mapping):
+        return described
+    found = dict(described)
+    if callable(found.get("candidates")):
+        found["candidates"] = sharing(found["candidates"])
+    if callable(found.get("context")):
+        found["context"] = partial(_context_of, found["context"])
+    return found
+
+
+def _context_of(context: Callable[[Any], Any], candidate: Any) -> Any:
+    with contained(connections[conf().database], callable_name(context)):
+        return context(candidate)
+
+
+class _ContainedCandidates:
+    """Gives candidates one by one; nothing is contained while others work on one of them."""
+
+    def __init__(self, candidates: Callable[[], Iterable[Any]]) -> None:
+        self._candidates = candidates
+        self._what = callable_name(candidates)
+
+    def __call__(self) -> Iterator[Any]:
+        connection = connections[conf().database]
+        with contained(connection, self._what):
+            found = iter(self._candidates())
+        while True:
+            with contained(connection, self._what):
+                try:
+                    candidate = next(found)
+                except StopIteration:
+                    return
+            yield candidate
 
 
 class GeneratorQuerySet(models.QuerySet):

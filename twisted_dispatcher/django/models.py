@@ -344,7 +344,8 @@ def _refuse_fixtures(*, sender: Any, raw: bool, **rest: object) -> None:
         raise RowsNotLoadable(sender._meta.label)
 
 
-# These have several columns for a primary key: a fixture saves each by the one that its model has,
-# and would change those of other chains and sessions.
-for _model in (ChainPair, ChainHistory, ChainSignal, Instance):
+# The first have several columns for a primary key: a fixture saves each by the one that its model
+# has, and would change those of other chains and sessions. The others have columns on one kind of
+# database that they do not have on the other.
+for _model in (ChainPair, ChainHistory, ChainSignal, Instance, Delivery, Session, Worker):
     pre_save.connect(_refuse_fixtures, sender=_model, dispatch_uid="twisted_dispatcher.models")

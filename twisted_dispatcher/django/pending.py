@@ -73,6 +73,18 @@ def _is_in_drivers_block(connection: Any) -> bool:
     return bool(getattr(connection.connection, "_num_transactions", 0))
 
 
+def _ends_something(text: str) -> bool:
+    """
+    Tell whether several statements are one text, among which may be one that ends something.
+
+    What is recorded before that is rolled back by it, if it is one that does so.
+    """
+    if ";" not in text:
+        return False
+    words = {_WORD.match(each)[1].upper() for each in text.split(";")}  # type: ignore[index]
+    return not words.isdisjoint(_KEEPING | _LOSING)
+
+
 class _Waiting:
     """Some events among Django's callbacks, of one block."""
 
@@ -146,7 +158,7 @@ class _Pending:
         word = found[1].upper() if found else ""
         if word in _LOSING:
             self._take()
-        elif word in _KEEPING or "twisted_dispatcher_" in text:
+        elif word in _KEEPING or "twisted_dispatcher_" in text or _ends_something(text):
             self._record()
         return execute(sql, params, many, context)
 

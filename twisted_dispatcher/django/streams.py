@@ -12,7 +12,7 @@ from twisted.python.failure import Failure
 
 from twisted_dispatcher.django.conf import conf
 from twisted_dispatcher.django.outbox import Draft, Recorded, drafted, record_drafts
-from twisted_dispatcher.django.problems import key_of, tell
+from twisted_dispatcher.django.problems import is_of_database, key_of, tell
 from twisted_dispatcher.errors import InvalidSource, SourceBroke
 from twisted_dispatcher.sources.reading import check_items
 from twisted_dispatcher.sources.reports import SourceReport
@@ -87,8 +87,8 @@ def process_events(events: Iterable[Any], *, window: int = 1, using: str | None 
         the database that they live in.
     :return: what became of the events.
     :raises InvalidSource: when it cannot be iterated over.
-    :raises django.db.DatabaseError: when the events cannot be stored; and what the stream raises
-        of that kind within a transaction, which is spoilt by it.
+    :raises django.db.DatabaseError: when the events cannot be stored; and what the stream, or a
+        lazy value in it, raises of that kind within a transaction, which is spoilt by it.
     """
     if isinstance(events, NewEvents):
         recorder, report = events.recorder, events.report
@@ -159,6 +159,8 @@ class Recorder:
         for each in declarations:
             try:
                 drafts.append(drafted(each, self.name))
-            except Exception:
+            except Exception as error:
+                if is_of_database(error) and self._is_in_transaction():
+                    raise
                 self._report.add_problem(self.name, key_of(each), Failure())
         return drafts

@@ -340,6 +340,19 @@ class SessionPagesTests(Pages):
         self.assertEqual(["mail#2", "mail#2"], self.keys("instance", life="active"))
         self.assertEqual(["mail#3", "mail#3"], self.keys("instance", status="finished"))
 
+    def test_too_great(self) -> None:
+        """A number that no session can have is found nowhere, which is no failure."""
+        address = page("instance", "changelist")
+        greatest = "9" * 40
+        for query in ("?session=", "?session__id__exact="):
+            answer = self.client.get(f"{address}{query}{greatest}")
+            self.assertIn(answer.status_code, (200, 302, 400))
+        for address in (
+            page("instance", "change", f"{greatest}_2Fmail_231"),
+            page("delivery", "change", greatest),
+        ):
+            self.assertIn(self.client.get(address).status_code, (302, 404))
+
     def test_same_name(self) -> None:
         """Two instances of the same name, in two sessions, have a page each."""
         for uid, status in (("shop:1", "finished"), ("shop:2", "running")):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator
 from typing import Any
-from unittest.mock import patch
+from unittest.mock import Mock, patch
 
 from django.contrib.auth.models import User
+from django.db import DatabaseError, transaction
 from django.test import TestCase
 from django.urls import reverse
 
@@ -118,6 +121,50 @@ class GeneratorTests(GeneratorCase):
         for _ in range(2):
             api.process_events(events_from_generators())
         self.assertEqual(2, Event.objects.count())
+
+
+class TransactionTests(GeneratorCase):
+    """Generators within a transaction that somebody has opened."""
+
+    def test_refused(self) -> None:
+        """What the database refuses to a generator costs others, and the transaction, nothing."""
+
+        def refused(*candidates: Any) -> Any:
+            return Member.objects.extra(where=["no_column = 1"]).get()
+
+        def breaking() -> Iterator[Any]:
+            yield Member.objects.get(name="Al")
+            refused()
+
+        Generator.SOURCES["no context"] = {"candidates": Member.objects.all, "context": refused}
+        Generator.SOURCES["no candidates"] = {"candidates": refused, "context": dict}
+        Generator.SOURCES["one candidate"] = {"candidates": breaking, "context": facts_of}
+        for source in ("no context", "no candidates", "one candidate", "members"):
+            self.generator(source, source=source)
+        problems: list[Any] = []
+
+        with transaction.atomic():
+            Member.objects.create(name="Dora")
+            report = api.process_events(events_from_generators(on_error=problems.append))
+
+        self.assertEqual(4, Member.objects.count())
+        self.assertEqual(5, report.recorded)
+        self.assertEqual(5, Event.objects.count())
+        self.assertEqual(
+            {"no context": 4, "no candidates": 1, "one candidate": 1},
+            Counter(each.group for each in problems),
+        )
+        self.assertTrue(all(isinstance(each.error, DatabaseError) for each in problems))
+
+    def test_shared(self) -> None:
+        """Generators of one source still ask for its candidates once."""
+        asked = Mock(side_effect=Member.objects.all)
+        Generator.SOURCES["asked"] = {"candidates": asked, "context": facts_of}
+        for group in ("a", "b"):
+            self.generator(group, source="asked")
+
+        self.assertEqual(6, len(list(events_from_generators())))
+        asked.assert_called_once_with()
 
 
 class GeneratorPagesTests(GeneratorCase):

@@ -144,6 +144,18 @@ class PendingTests(SourcesMixin, TransactionTestCase):
 
         self.assertEqual(["named_before", "named_after"], keys())
 
+    @skipUnless(ON_POSTGRESQL, "SQLite takes one statement at a time")
+    def test_several_statements(self) -> None:
+        """Savepoints are noticed behind other statements in the same text."""
+        with transaction.atomic(), connection.cursor() as cursor:
+            self.save("before")
+            cursor.execute("SELECT 1; savepoint mine")
+            self.save("within")
+            cursor.execute("SELECT ';' ; rollback to savepoint mine")
+            self.save("after")
+
+        self.assertEqual(["named_before", "named_after"], keys())
+
     def test_ended_by_hand(self) -> None:
         """A transaction that is ended behind Django's back keeps, or loses, what it had to say."""
         for number, statement in enumerate(["COMMIT", "/* by */ -- hand\n end", "rollback"]):

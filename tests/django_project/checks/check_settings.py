@@ -71,6 +71,12 @@ class SettingTests(SimpleTestCase):
         for name in wrong:
             self.assertIn(name, str(caught.exception))
 
+    def test_too_long(self) -> None:
+        """Seconds that nobody can wait for are refused as others are."""
+        for seconds in (10**400, float("inf")):
+            with self.settings(TWISTED_DISPATCHER={"LEASE": seconds}):
+                self.assertRaises(BadSetting, conf)
+
     def test_forgetful(self) -> None:
         """Keys are not forgotten before payloads: no worker would start."""
         for wrong in ({"KEEP_KEYS": 9}, {"KEEP_KEYS": 9, "KEEP_PAYLOADS": 10}):

@@ -24,8 +24,11 @@ from twisted_dispatcher.django.models import (
     ChainHistory,
     ChainPair,
     ChainSignal,
+    Delivery,
     Event,
     Instance,
+    Session,
+    Worker,
 )
 from twisted_dispatcher.django.tables import StoreTables
 from twisted_dispatcher.django.unmigrated import NotMigrated
@@ -175,8 +178,8 @@ class AdoptionTests(TransactionTestCase):
         self.assertEqual([f"joined_{number}" for number in range(4)], keys())
 
     def test_not_loaded(self) -> None:
-        """Where a model's key is not that of its table, no fixture is loaded into it."""
-        for model in (ChainHistory, ChainPair, ChainSignal, Instance):
+        """Where a model does not have all columns of its table, no fixture is loaded into it."""
+        for model in (ChainHistory, ChainPair, ChainSignal, Instance, Delivery, Session, Worker):
             with self.assertRaises(RowsNotLoadable) as caught:
                 Model.save_base(model(), raw=True)
             self.assertIn(model._meta.label, str(caught.exception))

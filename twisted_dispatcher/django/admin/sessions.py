@@ -137,7 +137,7 @@ class InstanceAdmin(StoredAdmin):
     def get_object(self, request: HttpRequest, object_id: str, from_field: Any = None) -> Any:
         """Find an instance by its session and its name."""
         session, separator, name = object_id.partition("/")
-        if not (separator and session.isdecimal()):
+        if not (separator and session.isdecimal() and len(session) < 19):
             raise Http404
         return self.get_queryset(request).filter(session_id=int(session), name=name).first()
 

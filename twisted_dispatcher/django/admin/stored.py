@@ -65,11 +65,20 @@ class StoredAdmin(admin.ModelAdmin):
         """Refuse to look for what no row can have; PostgreSQL would not even be asked for it."""
         if any(NULL in value for values in request.GET.values() for value in values):
             raise BadRequest("no text that is stored has a null character")
-        return super().changelist_view(request, extra_context)
+        try:
+            return super().changelist_view(request, extra_context)
+        except OverflowError as error:
+            raise BadRequest("no number that is stored is so great") from error
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: Any = None) -> Any:
         """Give the row that is asked for, if there is one."""
-        return None if NULL in object_id else super().get_object(request, object_id, from_field)
+        if NULL in object_id:
+            return None
+        try:
+            return super().get_object(request, object_id, from_field)
+        except OverflowError:
+            # SQLite takes no number that is so great.
+            return None
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Iterable[str]:
         return tuple(self.fields or ())
