@@ -145,9 +145,9 @@ APPLICATION = click.option(
     callback=_application,
     metavar="MODULE:FUNCTION",
     required=True,
-    help="The application: a function that is called with the dispatcher, allows keywords and "
-    "registers handlers. It may give a function, which is called at the end; what that gives "
-    "is printed.",
+    help="The application: a function that is called with a dispatcher (not, as that of sweep, "
+    "with an EventSources), allows keywords and registers handlers. It may give a function, which "
+    "is called at the end; what that gives is printed.",
 )
 FEED_STORE = click.option(
     "--store",
@@ -206,8 +206,8 @@ SOURCES = click.option(
     callback=_application,
     metavar="MODULE:FUNCTION",
     required=True,
-    help="The application: a function that is called with the EventSources, and registers sources "
-    "and handlers of groups.",
+    help="The application: a function that is called with an EventSources (not, as that of feed, "
+    "with a dispatcher), and registers sources and handlers of groups.",
 )
 SENDER = click.option(
     "--sender", metavar="NAME", help="Sweep only the objects of this sender; by default all."
