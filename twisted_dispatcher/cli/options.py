@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import traceback
-from typing import Any, NoReturn
+from collections.abc import Callable
+from typing import Any, Final, NoReturn, TypeVar
 
 import click
 
@@ -29,6 +30,11 @@ from twisted_dispatcher.stores.urls import SQLITE, scheme_of, sqlite_path
 STORE_VARIABLE = "TWISTED_DISPATCHER_STORE"
 
 UsageError = click.UsageError
+
+T = TypeVar("T")
+
+# Longer numbers are no ids, and no database takes them.
+_LONGEST_ID: Final = 18
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -52,12 +58,17 @@ def say(text: str, *, aside: bool = False) -> None:
 
 
 def _application(context: click.Context, option: click.Parameter, name: str) -> Setup:
+    return _users(context, f"importing {name.partition(':')[0]}", load_application, name)
+
+
+def _users(context: click.Context, doing: str, code: Callable[..., T], *arguments: Any) -> T:
+    """Run code of the user's; what it raises is shown with its traceback, and ends the command."""
     try:
-        return load_application(name)
+        return code(*arguments)
     except ApplicationNotFound as error:
         raise click.BadParameter(str(error)) from error
     except Exception:
-        say(f"importing {name.partition(':')[0]} failed:\n{traceback.format_exc()}", aside=True)
+        say(f"{doing} failed:\n{traceback.format_exc()}", aside=True)
         context.exit(FAILED)
 
 
@@ -113,15 +124,13 @@ def _chain_configs(context: click.Context, option: click.Parameter, name: str) -
     """Give what stands in a file, or what a Python name stands for; it is judged later."""
     module, colon, _ = name.partition(":")
     if not colon or "/" in module or module.endswith((".toml", ".json")):
-        return name
-    try:
-        value = load_value(name)
-        return value() if callable(value) else value
-    except ApplicationNotFound as error:
-        raise click.BadParameter(str(error)) from error
-    except Exception:
-        say(f"importing {module} failed:\n{traceback.format_exc()}", aside=True)
-        context.exit(FAILED)
+        if name.lower().endswith((".toml", ".json")):
+            return name
+        raise click.BadParameter(
+            f"{name!r} ends neither in .json nor in .toml: name such a file, or write MODULE:NAME"
+        )
+    value = _users(context, f"importing {module}", load_value, name)
+    return _users(context, f"calling {name}", value) if callable(value) else value
 
 
 def _json_object(context: click.Context, option: click.Parameter, text: str | None) -> Any:
