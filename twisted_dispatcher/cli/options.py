@@ -145,6 +145,20 @@ def _json_object(context: click.Context, option: click.Parameter, text: str | No
     return value
 
 
+def is_id(text: str) -> bool:
+    """Tell whether a text may be the number of an event or a delivery."""
+    return text.isascii() and text.isdigit() and len(text) <= _LONGEST_ID
+
+
+def _delivery(context: click.Context, option: click.Parameter, text: str) -> int:
+    if not is_id(text):
+        raise click.BadParameter(
+            f"{text!r} is no id of a delivery, which is a number: `twisted-dispatcher list "
+            "deliveries` lists them"
+        )
+    return int(text)
+
+
 # Of feed
 
 LOG = click.argument("log", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
