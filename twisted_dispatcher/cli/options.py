@@ -291,7 +291,7 @@ PAYLOAD = click.option(
 )
 EVENT = click.argument("event", metavar="EVENT_OR_CHAIN")
 EVENT_OR_DELIVERY = click.argument("what", metavar="EVENT_DELIVERY_OR_CHAIN")
-DELIVERY = click.argument("delivery_id", type=click.IntRange(min=1), metavar="DELIVERY_ID")
+DELIVERY = click.argument("delivery_id", callback=_delivery, metavar="DELIVERY_ID")
 CONTEXT = click.option(
     "--context",
     callback=_json_object,
@@ -364,6 +364,11 @@ PREFIX = click.option(
     default="",
     metavar="TEXT",
     help="Only those whose uid begins so: 'applicant:123/' for a namespace.",
+)
+FIRED_WITH = click.option(
+    "--payload",
+    is_flag=True,
+    help="Show what the instances were fired with and what they gave, too: kwargs and result.",
 )
 SESSION = click.argument("uid", metavar="UID")
 TASK = click.argument("task", metavar="TASK")
