@@ -274,6 +274,7 @@ class TableTests(SynchronousTestCase):
 
         self.assertEqual((0, NEWEST), (error.found, error.needed))
         self.assertIn(f"twisted-dispatcher migrate --store {self.url}", str(error))
+        self.assertIn("manage.py migrate", str(error))
         self.assertFalse(os.path.exists(self.path))
 
     def test_no_tables_yet(self) -> None:
