@@ -8,9 +8,10 @@ from io import StringIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from unittest.mock import patch
 
 from django.apps import apps
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from django.db import connection
 from django.db.migrations.loader import MigrationLoader
 from django.db.models import Model
@@ -18,7 +19,7 @@ from django.test import SimpleTestCase, TestCase, TransactionTestCase
 
 from tests.django_project.checks.recording import FLUSHED, keys, unplanned
 from twisted_dispatcher import open_store
-from twisted_dispatcher.django import outbox
+from twisted_dispatcher.django import daemon, outbox, resident, running
 from twisted_dispatcher.django.databases import store_url
 from twisted_dispatcher.django.models import (
     ChainHistory,
@@ -241,3 +242,23 @@ class AdoptionTests(TransactionTestCase):
 
         migrate()
         self.assertEqual([], keys())
+
+    def test_not_made_and_dispatched(self) -> None:
+        """Who dispatches before the tables are made, or while they are older, is told the same."""
+        self.addCleanup(running.stop)
+        # It logs that it tries again; and the daemon would have the log of all tests.
+        for quiet in (patch.object(resident, "_log"), patch.object(daemon, "globalLogBeginner")):
+            quiet.start()
+            self.addCleanup(quiet.stop)
+        for target, made in (("zero", []), ("0003", [3])):
+            migrate(target)
+            with self.subTest(target), self.assertRaisesMessage(CommandError, "manage.py migrate"):
+                call_command("run_dispatcher", until_idle=True)
+            self.assertEqual(made, [version()] if tables() else [])
+
+            with self.subTest(target), self.assertRaisesMessage(NotMigrated, "manage.py migrate"):
+                running.connection()
+            running.stop()
+
+        migrate()
+        self.assertEqual(newest_on(connection.vendor), version())
