@@ -18,6 +18,8 @@ from django.db.models import Model
 from django.test import SimpleTestCase, TestCase, TransactionTestCase
 
 from tests.django_project.checks.recording import FLUSHED, keys, unplanned
+from tests.django_project.club.models import Member
+from tests.django_project.handling import source
 from twisted_dispatcher import open_store
 from twisted_dispatcher.django import daemon, outbox, resident, running
 from twisted_dispatcher.django.databases import store_url
@@ -242,6 +244,18 @@ class AdoptionTests(TransactionTestCase):
 
         migrate()
         self.assertEqual([], keys())
+
+    def test_not_made_and_swept(self) -> None:
+        """Who sweeps before the tables are made, or while they are older, is told the same."""
+        Member.objects.bulk_create([Member(name="Ann")])
+        for target in ("zero", "0001"):
+            migrate(target)
+            with (
+                self.subTest(target),
+                source(Member, lambda member: [event("joined", member.pk)]),
+                self.assertRaisesMessage(CommandError, "club.Member: run manage.py migrate"),
+            ):
+                call_command("process_event_sources", verbosity=0)
 
     def test_not_made_and_dispatched(self) -> None:
         """Who dispatches before the tables are made, or while they are older, is told the same."""

@@ -17,6 +17,7 @@ from twisted_dispatcher.django.progress import progress
 from twisted_dispatcher.django.registry import MODEL_SOURCES
 from twisted_dispatcher.django.streams import process_events
 from twisted_dispatcher.django.sweeping import BATCH, Swept, sweep
+from twisted_dispatcher.django.unmigrated import has_not_migrated
 
 _TRUTHS: Final = {
     **dict.fromkeys(("1", "true", "yes"), True),
@@ -97,6 +98,9 @@ class Command(BaseCommand):
                 f"{label}: stopped after {swept.seen:,}; --resume goes on there"
             ) from None
         except DatabaseError as error:
+            if has_not_migrated(error):
+                lacking = str(error).partition("\n")[0]
+                raise CommandError(f"{label}: run manage.py migrate first: {lacking}") from error
             raise CommandError(
                 f"{label}: the database has failed after {swept.seen:,}, --resume goes on there: "
                 f"{error}"
