@@ -65,7 +65,10 @@ class Command(BaseCommand):
         if options["batch"] < 1:
             raise CommandError("--batch is 1 or more")
         if options["using"] not in (None, *connections):
-            raise CommandError(f"there is no database {options['using']!r}")
+            raise CommandError(
+                f"there is no database {options['using']!r}; these are there: "
+                f"{', '.join(connections)}"
+            )
         conditions = _conditions(options["filter"])
         models = _models(options["models"], may_be_none=options["generators"])
         querysets = [_queryset(each, options["using"], conditions) for each in models]
@@ -139,7 +142,9 @@ def _conditions(given: Iterable[str]) -> dict[str, str]:
     for each in given:
         name, separator, value = each.partition("=")
         if not separator or not name:
-            raise CommandError(f"--filter {each!r} is no FIELD=VALUE")
+            raise CommandError(
+                f"--filter {each!r} is no FIELD=VALUE: write {name or 'active'}=True, for example"
+            )
         if name in conditions:
             raise CommandError(
                 f"--filter {name} is there twice: for several values use {name}__in"
