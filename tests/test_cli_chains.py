@@ -59,6 +59,11 @@ def give_configs() -> Any:
     return CONFIGS
 
 
+def give_none() -> Any:
+    """Fail, as a function may."""
+    raise Problem("no")
+
+
 class ChainCase(StoreCase):
     """A store with an order that waits, one that is broken, and one that is done."""
 
@@ -231,6 +236,14 @@ class GraphTests(ChainCase):
         self.assertEqual(
             drawn, self.run_command("graph", f"{HERE}:give_configs", "--type", "order")
         )
+
+    def test_python_that_fails(self) -> None:
+        """A function that fails is told with its traceback, and so is a name without a module."""
+        called = self.run_command("graph", f"{HERE}:give_none", status=1)
+        named = self.run_command("graph", "orders", status=2)
+
+        self.assertIn(f"calling {HERE}:give_none failed:\nTraceback", called)
+        self.assertIn("or write MODULE:NAME", " ".join(named.split()))
 
     def test_counts(self) -> None:
         """With a store the numbers of chains are shown."""

@@ -197,6 +197,40 @@ class RunTests(SynchronousTestCase):
         self.assertIn("ValueError: no database", self.screen.told[0])
         self.assertEqual(self.screen.tallies, [])
 
+    def test_setup_that_is_refused(self) -> None:
+        """What this package refuses to a setup is told in one line, with the cure."""
+
+        def setup(dispatcher: EventDispatcher) -> None:
+            dispatcher.on("check")(Recorder())
+
+        self.assertEqual(self.status(setup), FAILED)
+        self.assertEqual(self.status(lambda dispatcher: dispatcher.on(nobody=1)), FAILED)
+
+        phase, keyword = self.screen.told
+        self.assertEqual(
+            phase,
+            "the application's setup failed: no phase 'check': this dispatcher has before, "
+            "during, after; name them with --phases",
+        )
+        self.assertIn("allow_keyword('nobody')", keyword)
+        self.assertNotIn("\n", keyword)
+
+    def test_setup_of_another_command(self) -> None:
+        """A setup that takes the dispatcher for something else is told what it is called with."""
+        status = self.status(lambda sources: sources.register_source(sender="n"))
+
+        self.assertEqual(status, FAILED)
+        self.assertIn(
+            "'register_source': the application of feed is called with a dispatcher",
+            self.screen.told[0],
+        )
+
+    def test_setup_with_a_mistake_of_its_own(self) -> None:
+        """An attribute that something else has not is told with the traceback."""
+        self.assertEqual(self.status(lambda dispatcher: Path().no_such), FAILED)  # type: ignore[attr-defined]
+
+        self.assertIn("Traceback", self.screen.told[0])
+
     def test_setup_that_gives_something_else(self) -> None:
         """A setup that gives what cannot be called is refused."""
         status = self.status(lambda dispatcher: "the report")

@@ -104,7 +104,10 @@ class SessionCommandTests(StoreCase):
 
     def test_unknown(self) -> None:
         """A session or a task that is not there is an error."""
-        self.assertIn("nobody", self.ask("session", "show", "nobody", status=1))
+        self.assertIn(
+            "no session 'nobody': `twisted-dispatcher list sessions` lists them",
+            self.ask("session", "show", "nobody", status=1),
+        )
         self.assertIn("t_none", self.ask("session", "why", "other", "t_none", status=1))
 
     def test_graph(self) -> None:

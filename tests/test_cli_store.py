@@ -398,7 +398,10 @@ class MendingTests(FilledCase):
         """A delivery that is not there is an error, and a number that is none a usage error."""
         for what in ("replay", "skip"):
             self.assertIn("no delivery has the id 99", self.ask(what, "99", status=1))
-            self.assertIn("DELIVERY_ID", self.ask(what, "b", status=2))
+            for number in ("b", "1" * 19):
+                said = self.ask(what, number, status=2)
+                self.assertIn("DELIVERY_ID", said)
+                self.assertIn("list deliveries", said)
 
     def test_wrong_status(self) -> None:
         """What cannot be replayed or skipped says why."""

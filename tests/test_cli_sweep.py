@@ -172,6 +172,20 @@ class RunTests(SynchronousTestCase):
         self.assertIn("ValueError: on purpose", self.screen.told[0])
         self.assertEqual(self.screen.counted, {})
 
+    def test_a_setup_of_feed(self) -> None:
+        """A setup that takes the sources for a dispatcher is told what it is called with."""
+
+        def setup(dispatcher: Any) -> None:
+            dispatcher.allow_keyword("n")
+
+        self.assertEqual(self.status(setup), FAILED)
+
+        (told,) = self.screen.told
+        self.assertIn("'allow_keyword'", told)
+        self.assertTrue(
+            told.endswith("the application of sweep is called with an EventSources"), told
+        )
+
     def test_no_such_sender(self) -> None:
         """A sender that nobody knows is told in one line, with those that there are."""
         self.assertEqual(self.status(self.setup_of([]), sender="nobody"), FAILED)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from datetime import date, datetime, timezone
+from decimal import Decimal
 from enum import Enum
 from functools import partial
 from typing import Any
+from uuid import UUID
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,6 +20,12 @@ from twisted_dispatcher.sources import declared, event, handler_name
 
 CHALLENGE = object()
 NAMES = st.text(min_size=1, max_size=20)
+
+
+class Color(Enum):
+    """Tells things apart by its members."""
+
+    RED = 1
 
 
 class EventFunctionTests(SynchronousTestCase):
@@ -37,6 +45,42 @@ class EventFunctionTests(SynchronousTestCase):
         """Without a context it has an empty one of its own."""
         self.assertEqual(event("a", "b")["context"], {})
         self.assertIsNot(event("a", "b")["context"], event("a", "b")["context"])
+
+    def test_the_thing_itself(self) -> None:
+        """A thing whose text is its address is refused, and so is a model of Django."""
+
+        class Loan:
+            pass
+
+        class Model:
+            _meta = pk = 1
+
+            def __str__(self) -> str:
+                return "Moby Dick"
+
+        for thing in (object(), Loan(), Model()):
+            error = self.assertRaises(InvalidDeclaration, event, "overdue", thing)
+
+            self.assertEqual(error.name, "key")
+            self.assertIn("loan.pk", str(error))
+
+    def test_kinds_of_ids(self) -> None:
+        """Whatever has a text of its own is an id, and so is a tuple of such."""
+        day = date(2027, 1, 15)
+        for given_id in (0, "", day, UUID(int=7), Decimal("1.50"), Color.RED, (7, day)):
+            self.assertEqual(event("a", given_id)["key"], f"a_{given_id}")
+
+    def test_group_and_context(self) -> None:
+        """A group that is no text or empty, and a context that is no mapping, are refused."""
+        for given_group, context, name in (
+            (5, None, "group"),
+            ("", None, "group"),
+            (None, None, "group"),
+            ("a", "x", "context"),
+            ("a", ["x"], "context"),
+        ):
+            error: Any = self.assertRaises(InvalidDeclaration, event, given_group, 1, context)
+            self.assertEqual(error.name, name)
 
 
 class DeclaredTests(SynchronousTestCase):

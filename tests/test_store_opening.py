@@ -142,7 +142,32 @@ class FileTests(SynchronousTestCase):
         """A directory is no store."""
         os.mkdir(self.path)
 
-        self.assertIn(self.path, self.refused(StoreUnavailable))
+        said = self.refused(StoreUnavailable)
+        self.assertIn(self.path, said)
+        self.assertIn("is a directory: name a file in it", said)
+
+    def test_closed_directory(self) -> None:
+        """A file that may not be opened is refused, with what to look at."""
+        os.mkdir(self.path, 0)
+        self.url = f"sqlite:///{self.path}/store.db"
+        if os.access(self.path, os.W_OK):
+            raise SkipTest("whoever runs this test may write everything")
+
+        self.assertIn("may read and write it", self.refused(StoreUnavailable))
+
+    def test_not_opened(self) -> None:
+        """What SQLite does not open, for whatever reason, says what to look at."""
+        os.symlink(f"{self.path}/nowhere", f"{self.path}.link")
+        self.url = f"sqlite:///{self.path}.link"
+
+        self.assertIn("may read and write it", self.refused(StoreUnavailable))
+
+    def test_no_directory_without_migrating(self) -> None:
+        """Where nothing may be made either, a directory that is not there is named."""
+        url = f"sqlite:///{self.path}/store.db"
+        error = self.assertRaises(StoreUnavailable, open_store, url, migrate=False)
+
+        self.assertIn("no directory", str(error))
 
     def test_not_a_database(self) -> None:
         """A file that is something else is refused, and not touched."""
@@ -280,6 +305,7 @@ class TableTests(SynchronousTestCase):
 
         self.assertEqual((0, NEWEST), (error.found, error.needed))
         self.assertIn(f"twisted-dispatcher migrate --store {self.url}", str(error))
+        self.assertIn("manage.py migrate", str(error))
         self.assertFalse(os.path.exists(self.path))
 
     def test_no_tables_yet(self) -> None:

@@ -126,30 +126,42 @@ class QuestionnaireTests(SynchronousTestCase):
 class ProgramTests(SynchronousTestCase):
     """The questionnaire as a program: one process for each thing that happens."""
 
+    def setUp(self) -> None:
+        """Have a directory for the store."""
+        self.directory = Path(self.mktemp())
+        self.directory.mkdir()
+
+    def do(self, *words: str, status: int = 0) -> str:
+        """Run the program, and give what it says, be it that something is wrong."""
+        done = subprocess.run(
+            [sys.executable, "-m", "examples.questionnaire", *words],
+            cwd=self.directory,
+            env={**os.environ, "PYTHONPATH": str(CHECKOUT)},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        self.assertEqual(done.returncode, status, done.stderr)
+        return done.stderr if status else done.stdout
+
     def test_processes(self) -> None:
         """What one process has stored, the next one goes on with."""
-        directory = Path(self.mktemp())
-        directory.mkdir()
-        environment = {**os.environ, "PYTHONPATH": str(CHECKOUT)}
+        self.do("start", "1")
+        self.do("page", "1", "name=Bob")
+        self.assertIn("t_importResponses#0: unstarted", self.do("show", "1"))
 
-        def do(*words: str) -> str:
-            done = subprocess.run(
-                [sys.executable, "-m", "examples.questionnaire", *words],
-                cwd=directory,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                timeout=120,
-            )
-            self.assertEqual(done.returncode, 0, done.stderr)
-            return done.stdout
+        self.assertIn("subject: Bob", self.do("complete", "1"))
 
-        do("start", "1")
-        do("page", "1", "name=Bob")
-        self.assertIn("t_importResponses#0: unstarted", do("show", "1"))
+    def test_misuse(self) -> None:
+        """What cannot be done is told in a line, with what to do first or what to write."""
+        for words in (("page", "18", "name=Bob"), ("complete", "18"), ("show", "18")):
+            said = self.do(*words, status=1)
+            self.assertEqual(said, "there is no questionnaire 18: start 18 first\n")
 
-        self.assertIn("subject: Bob", do("complete", "1"))
+        self.assertIn(
+            "'name' is no answer: write NAME=VALUE", self.do("page", "18", "name", status=2)
+        )
 
 
 class ReceiptTests(SynchronousTestCase):

@@ -482,7 +482,8 @@ class SchemaTooOld(StoreError):
         state = f"has tables of version {found}" if found else "has no tables yet"
         super().__init__(
             f"{url} {state}, and version {needed} is needed: run\n"
-            f"    twisted-dispatcher migrate --store {url}"
+            f"    twisted-dispatcher migrate --store {url}\n"
+            "or in a Django project, whose migrations make the tables: manage.py migrate"
         )
 
 

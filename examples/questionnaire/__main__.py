@@ -12,6 +12,7 @@ from twisted.internet.task import react
 from examples.questionnaire import archive
 from examples.questionnaire.survey import Questionnaire
 from twisted_dispatcher import DurableDispatcher, open_store
+from twisted_dispatcher.errors import UnknownSession
 
 
 def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
@@ -30,9 +31,17 @@ def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
         command = commands.add_parser(name, help=what)
         command.add_argument("number")
         if name == "page":
-            command.add_argument("answers", nargs="+", metavar="QUESTION=ANSWER")
+            command.add_argument("answers", nargs="+", type=answer, metavar="NAME=VALUE")
             command.add_argument("--embedded", action="store_true", help="in an application")
     return parser.parse_args(words)
+
+
+def answer(word: str) -> tuple[str, str]:
+    """Read one answer of a page."""
+    name, equals, value = word.partition("=")
+    if not (name and equals):
+        raise argparse.ArgumentTypeError(f"{word!r} is no answer: write NAME=VALUE")
+    return name, value
 
 
 async def run(asked: argparse.Namespace, questionnaire: Questionnaire) -> str:
@@ -40,8 +49,7 @@ async def run(asked: argparse.Namespace, questionnaire: Questionnaire) -> str:
     if asked.command == "start":
         await questionnaire.start()
     elif asked.command == "page":
-        answers = dict(answer.split("=", 1) for answer in asked.answers)
-        await questionnaire.receive(answers, embedded=asked.embedded)
+        await questionnaire.receive(dict(asked.answers), embedded=asked.embedded)
     elif asked.command == "complete":
         await questionnaire.complete()
     await questionnaire.settled()
@@ -69,6 +77,9 @@ async def main(reactor: Any, asked: argparse.Namespace) -> None:
     try:
         await dispatcher.when_ready()
         print(await run(asked, Questionnaire(asked.number, dispatcher)))
+    except UnknownSession:
+        number = asked.number
+        raise SystemExit(f"there is no questionnaire {number}: start {number} first") from None
     finally:
         await dispatcher.stop()
         await store.close()

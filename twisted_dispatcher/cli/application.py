@@ -1,23 +1,53 @@
-"""Finding the user's application: the function that registers its handlers."""
+"""Finding and calling the user's application: the function that registers its handlers."""
 
 from __future__ import annotations
 
 import importlib
+import inspect
 import os
 import sys
 from collections.abc import Callable
 from functools import reduce
 from typing import Any
 
-from twisted_dispatcher.errors import DispatcherError
+from twisted_dispatcher.errors import DispatcherError, UnknownPhase
 
-# It is given an `IEventDispatcher`, allows keywords and registers handlers; what it gives, if
-# anything, is called at the end.
+# That of `feed` is given an `IEventDispatcher`, allows keywords and registers handlers; what it
+# gives, if anything, is called at the end. That of `sweep` is given the `EventSources`.
 Setup = Callable[[Any], Any]
 
 
 class ApplicationNotFound(DispatcherError, ValueError):
     """What names an application does not lead to a function."""
+
+
+class SetupFailed(DispatcherError):
+    """An application's setup was refused something, or takes what it is given for another."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"the application's setup failed: {reason}")
+
+
+async def set_up(setup: Setup, given: Any, wanted: str) -> Any:
+    """
+    Call an application's setup, and give what it gives when that is there.
+
+    :param given: what it is called with.
+    :param wanted: says with what it is called, and by which command.
+    :raises SetupFailed: when this package has refused what it does, or `given` is not what it
+        expects. What else it raises is let through.
+    """
+    try:
+        answer = setup(given)
+        return await answer if inspect.isawaitable(answer) else answer
+    except UnknownPhase as error:
+        raise SetupFailed(f"{error}; name them with --phases") from error
+    except DispatcherError as error:
+        raise SetupFailed(str(error)) from error
+    except AttributeError as error:
+        if error.obj is not given:
+            raise
+        raise SetupFailed(f"{error}: {wanted}") from error
 
 
 def load_application(name: str) -> Setup:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
-from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 from twisted.internet.defer import Deferred
@@ -64,7 +64,7 @@ def open_existing(url: str, reactor: Any) -> IStore:
         path = sqlite_path(url)
         if path is None:
             fail("a store in memory ends with its process, so that nobody else can look into it")
-        elif not Path(path).exists():
+        elif not os.path.exists(path):
             fail(
                 f"there is no store {path}: mend its path, or have it made by\n"
                 f"    twisted-dispatcher migrate --store {url}"

@@ -24,9 +24,6 @@ from twisted_dispatcher.status import (
 
 T = TypeVar("T")
 
-# Longer numbers are no ids, and no database takes them.
-_LONGEST_ID = 18
-
 
 class NotThere(DispatcherError):
     """There is nothing of that name in the store."""
@@ -139,7 +136,7 @@ def show(event: str, store_url: str, payload: bool, as_json: bool) -> None:
     async def ask(store: Any, clock: Any) -> Story | ChainStory:
         status = Status(store, clock)
         story = await status.story(key=event)
-        if story is None and _is_id(event):
+        if story is None and options.is_id(event):
             story = await status.story(event_id=int(event))
         return story or await _chain_of(store, clock, event)
 
@@ -175,7 +172,7 @@ def why(what: str, store_url: str, as_json: bool) -> None:
         if story is not None:
             return story
         try:
-            if _is_id(what):
+            if options.is_id(what):
                 return await status.why(int(what))
         except UnknownDelivery:
             pass
@@ -216,15 +213,12 @@ async def _chain_of(store: Any, clock: Any, name: str) -> ChainStory:
         story = await ChainStatus(store, clock).story(name)
         if story is not None:
             return story
+    or_id = " or the id" if options.is_id(name) else ""
     raise NotThere(
-        f"no event has the key{' or the id' if _is_id(name) else ''} {name!r}, and no delivery or "
-        "chain the id: `twisted-dispatcher list events` lists the newest, and `list deliveries` "
+        f"no event has the key{or_id} {name!r}, and no delivery or chain "
+        "the id: `twisted-dispatcher list events` lists the newest, and `list deliveries` "
         "and `list chains` likewise"
     )
-
-
-def _is_id(text: str) -> bool:
-    return text.isascii() and text.isdigit() and len(text) <= _LONGEST_ID
 
 
 def _list(

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import traceback
-from typing import Any, NoReturn
+from collections.abc import Callable
+from typing import Any, Final, NoReturn, TypeVar
 
 import click
 
@@ -29,6 +30,11 @@ from twisted_dispatcher.stores.urls import SQLITE, scheme_of, sqlite_path
 STORE_VARIABLE = "TWISTED_DISPATCHER_STORE"
 
 UsageError = click.UsageError
+
+T = TypeVar("T")
+
+# Longer numbers are no ids, and no database takes them.
+_LONGEST_ID: Final = 18
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -52,12 +58,17 @@ def say(text: str, *, aside: bool = False) -> None:
 
 
 def _application(context: click.Context, option: click.Parameter, name: str) -> Setup:
+    return _users(context, f"importing {name.partition(':')[0]}", load_application, name)
+
+
+def _users(context: click.Context, doing: str, code: Callable[..., T], *arguments: Any) -> T:
+    """Run code of the user's; what it raises is shown with its traceback, and ends the command."""
     try:
-        return load_application(name)
+        return code(*arguments)
     except ApplicationNotFound as error:
         raise click.BadParameter(str(error)) from error
     except Exception:
-        say(f"importing {name.partition(':')[0]} failed:\n{traceback.format_exc()}", aside=True)
+        say(f"{doing} failed:\n{traceback.format_exc()}", aside=True)
         context.exit(FAILED)
 
 
@@ -113,15 +124,13 @@ def _chain_configs(context: click.Context, option: click.Parameter, name: str) -
     """Give what stands in a file, or what a Python name stands for; it is judged later."""
     module, colon, _ = name.partition(":")
     if not colon or "/" in module or module.endswith((".toml", ".json")):
-        return name
-    try:
-        value = load_value(name)
-        return value() if callable(value) else value
-    except ApplicationNotFound as error:
-        raise click.BadParameter(str(error)) from error
-    except Exception:
-        say(f"importing {module} failed:\n{traceback.format_exc()}", aside=True)
-        context.exit(FAILED)
+        if name.lower().endswith((".toml", ".json")):
+            return name
+        raise click.BadParameter(
+            f"{name!r} ends neither in .json nor in .toml: name such a file, or write MODULE:NAME"
+        )
+    value = _users(context, f"importing {module}", load_value, name)
+    return _users(context, f"calling {name}", value) if callable(value) else value
 
 
 def _json_object(context: click.Context, option: click.Parameter, text: str | None) -> Any:
@@ -136,6 +145,20 @@ def _json_object(context: click.Context, option: click.Parameter, text: str | No
     return value
 
 
+def is_id(text: str) -> bool:
+    """Tell whether a text may be the number of an event or a delivery."""
+    return text.isascii() and text.isdigit() and len(text) <= _LONGEST_ID
+
+
+def _delivery(context: click.Context, option: click.Parameter, text: str) -> int:
+    if not is_id(text):
+        raise click.BadParameter(
+            f"{text!r} is no id of a delivery, which is a number: `twisted-dispatcher list "
+            "deliveries` lists them"
+        )
+    return int(text)
+
+
 # Of feed
 
 LOG = click.argument("log", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
@@ -145,9 +168,9 @@ APPLICATION = click.option(
     callback=_application,
     metavar="MODULE:FUNCTION",
     required=True,
-    help="The application: a function that is called with the dispatcher, allows keywords and "
-    "registers handlers. It may give a function, which is called at the end; what that gives "
-    "is printed.",
+    help="The application: a function that is called with a dispatcher (not, as that of sweep, "
+    "with an EventSources), allows keywords and registers handlers. It may give a function, which "
+    "is called at the end; what that gives is printed.",
 )
 FEED_STORE = click.option(
     "--store",
@@ -206,8 +229,8 @@ SOURCES = click.option(
     callback=_application,
     metavar="MODULE:FUNCTION",
     required=True,
-    help="The application: a function that is called with the EventSources, and registers sources "
-    "and handlers of groups.",
+    help="The application: a function that is called with an EventSources (not, as that of feed, "
+    "with a dispatcher), and registers sources and handlers of groups.",
 )
 SENDER = click.option(
     "--sender", metavar="NAME", help="Sweep only the objects of this sender; by default all."
@@ -268,7 +291,7 @@ PAYLOAD = click.option(
 )
 EVENT = click.argument("event", metavar="EVENT_OR_CHAIN")
 EVENT_OR_DELIVERY = click.argument("what", metavar="EVENT_DELIVERY_OR_CHAIN")
-DELIVERY = click.argument("delivery_id", type=click.IntRange(min=1), metavar="DELIVERY_ID")
+DELIVERY = click.argument("delivery_id", callback=_delivery, metavar="DELIVERY_ID")
 CONTEXT = click.option(
     "--context",
     callback=_json_object,
@@ -341,6 +364,11 @@ PREFIX = click.option(
     default="",
     metavar="TEXT",
     help="Only those whose uid begins so: 'applicant:123/' for a namespace.",
+)
+FIRED_WITH = click.option(
+    "--payload",
+    is_flag=True,
+    help="Show what the instances were fired with and what they gave, too: kwargs and result.",
 )
 SESSION = click.argument("uid", metavar="UID")
 TASK = click.argument("task", metavar="TASK")

@@ -5,11 +5,11 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from twisted.internet.task import deferLater
 
-from twisted_dispatcher.cli.application import Setup
+from twisted_dispatcher.cli.application import Setup, SetupFailed, set_up
 from twisted_dispatcher.cli.complaints import Complaints
 from twisted_dispatcher.cli.following import StoredTally
 from twisted_dispatcher.cli.statuses import FAILED, WELL
@@ -21,6 +21,8 @@ from twisted_dispatcher.eventlogs.waiting import ReadInThread
 from twisted_dispatcher.events import Event
 from twisted_dispatcher.feeding import Item, Tally, feed
 from twisted_dispatcher.interfaces import IStore
+
+_WANTED: Final = "the application of feed is called with a dispatcher"
 
 
 class Screen(Protocol):
@@ -52,7 +54,7 @@ class Run(Steps):
     its end; without, they are dispatched in memory.
     """
 
-    explained = (EventLogError, StoreError, StuckFeed)
+    explained = (EventLogError, SetupFailed, StoreError, StuckFeed)
 
     def __init__(
         self,
@@ -106,7 +108,7 @@ class Run(Steps):
     async def _set_up(self, finish: list[Callable[[], Any]]) -> None:
         # From here on the reactor runs, so that Ctrl-C is heard.
         await deferLater(self._reactor, 0)
-        answer = await _answer_of(self._setup(self._venue.dispatcher))
+        answer = await set_up(self._setup, self._venue.dispatcher, _WANTED)
         if callable(answer):
             finish.append(answer)
         elif answer is not None:
@@ -156,7 +158,9 @@ class Run(Steps):
         self._complaints.refused(reason)
 
     async def _report(self, finish: Callable[[], Any]) -> None:
-        text = await _answer_of(finish())
+        text = finish()
+        if inspect.isawaitable(text):
+            text = await text
         if text is not None:
             self._screen.report(str(text))
 
@@ -166,10 +170,3 @@ def _is_amiss(tally: Tally) -> bool:
     if isinstance(tally, StoredTally) and (tally.dead or tally.refused):
         return True
     return tally.failures > 0
-
-
-async def _answer_of(answer: Any) -> Any:
-    """Wait for an answer that has to be waited for."""
-    if inspect.isawaitable(answer):
-        return await answer
-    return answer

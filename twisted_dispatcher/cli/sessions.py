@@ -8,11 +8,11 @@ from typing import Any, TypeVar
 
 from twisted_dispatcher.cli import options, sessiontables
 from twisted_dispatcher.cli.asking import ask_store
-from twisted_dispatcher.cli.inspecting import listing
+from twisted_dispatcher.cli.inspecting import NotThere, listing
 from twisted_dispatcher.cli.options import command
 from twisted_dispatcher.cli.screen import ConsoleScreen
 from twisted_dispatcher.durable.dispatcher import DurableDispatcher
-from twisted_dispatcher.errors import UnknownTask
+from twisted_dispatcher.errors import UnknownSession, UnknownTask
 from twisted_dispatcher.triggerrecords import SessionSummary
 from twisted_dispatcher.triggers import TriggerStorage, list_sessions
 from twisted_dispatcher.triggers.drawing import graph_of
@@ -52,7 +52,7 @@ def session() -> None:
 @session.command("show")
 @options.SESSION
 @options.STORE
-@options.PAYLOAD
+@options.FIRED_WITH
 @options.AS_JSON
 def show_session(uid: str, store_url: str, payload: bool, as_json: bool) -> None:
     """Tell all of a session: its instances, what they lack, and what has failed."""
@@ -107,7 +107,13 @@ def _ask_session(
     tell: Callable[[T], object],
 ) -> None:
     async def ask_loaded(store: Any, clock: Any) -> T:
-        return await ask(await TriggerStorage(uid, _reader(store, clock)).load())
+        try:
+            storage = await TriggerStorage(uid, _reader(store, clock)).load()
+        except UnknownSession as error:
+            raise NotThere(
+                f"there is no session {uid!r}: `twisted-dispatcher list sessions` lists them"
+            ) from error
+        return await ask(storage)
 
     ask_store(url, ask_loaded, tell)
 

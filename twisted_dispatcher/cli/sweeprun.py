@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterable, Sequence
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import attrs
 from twisted.internet.task import deferLater
 
-from twisted_dispatcher.cli.application import Setup
+from twisted_dispatcher.cli.application import Setup, SetupFailed, set_up
 from twisted_dispatcher.cli.complaints import Complaints
 from twisted_dispatcher.cli.statuses import FAILED, WELL
 from twisted_dispatcher.cli.steps import Steps
@@ -18,6 +17,8 @@ from twisted_dispatcher.durable.dispatcher import DurableDispatcher
 from twisted_dispatcher.errors import SourceError, StoreError
 from twisted_dispatcher.interfaces import IStore
 from twisted_dispatcher.sources import EventSources, SweepReport
+
+_WANTED: Final = "the application of sweep is called with an EventSources"
 
 
 class Screen(Protocol):
@@ -59,7 +60,7 @@ class SweepRun(Steps):
     """
 
     interruption = "stopped; --resume goes on from here"
-    explained = (SourceError, StoreError)
+    explained = (SetupFailed, SourceError, StoreError)
 
     def __init__(
         self,
@@ -104,9 +105,7 @@ class SweepRun(Steps):
     async def _set_up(self) -> None:
         # From here on the reactor runs, so that Ctrl-C is heard.
         await deferLater(self._reactor, 0)
-        answer = self._setup(self._sources)
-        if inspect.isawaitable(answer):
-            await answer
+        await set_up(self._setup, self._sources, _WANTED)
 
     async def _sweep(self) -> None:
         self._dispatcher.start()

@@ -44,14 +44,14 @@ def run(ready: Callable[[Any], object], *, ends_when_idle: bool = False) -> None
 
     :param ready: called with the dispatcher, when it dispatches.
     :param ends_when_idle: whether to end when nothing is left that is due.
-    :raises StoreError, UnsuitableDatabase: when it cannot begin.
+    :raises StoreError, NotMigrated, UnsuitableDatabase: when it cannot begin.
     """
     from twisted.internet import reactor as installed
 
     reactor: Any = installed
     given = conf()
     globalLogBeginner.beginLoggingTo([STDLibLogObserver("twisted")], redirectStandardIO=False)
-    service = new_service(settings_of(given, True), given.setup, reactor)
+    service = new_service(given, settings_of(given, True), reactor)
     running.serve(Daemon(service, given.timeout))
     reactor.addSystemEventTrigger("before", "shutdown", _stop, service)
     beginning = Beginning(service, ready, ends_when_idle)

@@ -45,8 +45,8 @@ class Resident:
         :raises UnsuitableDatabase: when it could never start.
         :raises ForkedProcess: when there was a reactor before this process was forked.
         """
+        self._given = given
         self._settings = settings_of(given, works)
-        self._setup = given.setup
         self._seconds = given.timeout
         self._service: DispatcherService | None = None
         self._patience: Patience | None = None
@@ -71,7 +71,7 @@ class Resident:
         Give a connection to it, when it has started.
 
         :raises CallTimeout: when it has not within the time that the setting allows.
-        :raises StoreError: when it could not just now.
+        :raises StoreError, NotMigrated: when it could not just now.
         """
         service = self._thread.run(Call(self._when_started, (), {}), self._seconds)
         return attach(service, timeout=self._seconds)
@@ -101,7 +101,7 @@ class Resident:
         if self._has_ended:
             return
         try:
-            service = new_service(self._settings, self._setup, self._thread.reactor)
+            service = new_service(self._given, self._settings, self._thread.reactor)
         except Exception:
             self._not_started(Failure())
             return

@@ -107,7 +107,7 @@ def connection() -> Connection:
     dispatcher behind it calls no handlers.
 
     :raises CallTimeout: when it is not there within the ``TIMEOUT`` of the setting.
-    :raises StoreError: when the store cannot be opened.
+    :raises StoreError, NotMigrated: when the store cannot be opened.
     :raises UnsuitableDatabase, ForkedProcess, MissingExtra: where there can be none.
     """
     return _dweller(conf().run == HERE or True in _dwellers).connection()

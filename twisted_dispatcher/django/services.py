@@ -14,6 +14,8 @@ from twisted_dispatcher.django.conf import KEYWORDS, Conf
 from twisted_dispatcher.django.databases import store_url
 from twisted_dispatcher.django.guarding import admit_orm, refuse_orm
 from twisted_dispatcher.django.threads import the_threads
+from twisted_dispatcher.django.unmigrated import NotMigrated
+from twisted_dispatcher.errors import SchemaTooOld
 from twisted_dispatcher.service import DispatcherService
 from twisted_dispatcher.settings import Settings
 
@@ -38,20 +40,26 @@ def settings_of(given: Conf, works: bool) -> Settings:
     )
 
 
-def new_service(settings: Settings, setup: str | None, reactor: Any) -> DispatcherService:
+def new_service(given: Conf, settings: Settings, reactor: Any) -> DispatcherService:
     """
     Make the service, in the reactor's thread; one that works has the project's handlers.
 
-    :param setup: the dotted path of what is called with it, before anything is dispatched.
-    :raises ImportError: when there is no such thing.
+    :param settings: those that `settings_of` makes of what is given.
+    :raises ImportError: when there is nothing at the dotted path of the setup.
+    :raises NotMigrated: when the tables are not there, or older: to make them is Django's.
     :raises StoreError: when the store cannot be opened.
     """
-    return DispatcherService(
-        settings,
-        setup=partial(_set_up, setup) if settings.worker else None,
-        runners={"thread": the_threads()},
-        reactor=reactor,
-    )
+    try:
+        return DispatcherService(
+            settings,
+            setup=partial(_set_up, given.setup) if settings.worker else None,
+            runners={"thread": the_threads()},
+            migrate=False,
+            reactor=reactor,
+        )
+    except SchemaTooOld:
+        # Its own cure makes tables behind the back of Django.
+        raise NotMigrated(given.database) from None
 
 
 def _set_up(setup: str | None, service: DispatcherService) -> None:

@@ -44,6 +44,7 @@ class DispatcherService(MultiService):
         *,
         setup: Callable[[DispatcherService], object] | None = None,
         runners: Mapping[str, IRunner] | None = None,
+        migrate: bool = True,
         reactor: Any = None,
     ) -> None:
         """
@@ -54,6 +55,8 @@ class DispatcherService(MultiService):
             registers handlers, adds chains, and has trigger sessions.
         :param runners: runners by name, beside ``"reactor"`` and ``"thread"``; one that is called
             ``"thread"`` takes the place of the usual one.
+        :param migrate: bring older tables up to date, and make those that are missing. False:
+            refuse to run then.
         :param reactor: by default the global one.
         :raises InvalidSettings, StoreError: when nothing can be made of the settings.
         :raises SetupWaits: when the setup is asynchronous.
@@ -68,7 +71,7 @@ class DispatcherService(MultiService):
         self.settings = Settings.of(settings)
         self.store: IStore | None = None
         if self.settings.store is not None:
-            self.store = open_store(self.settings.store, reactor=reactor)
+            self.store = open_store(self.settings.store, migrate=migrate, reactor=reactor)
         try:
             self.dispatcher = self._new_dispatcher(runners)
             self.chains = Chains(self._add, self.dispatcher, self.settings.worker)

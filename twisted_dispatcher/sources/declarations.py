@@ -28,15 +28,14 @@ def event(
 
     :param instance_id: what tells the thing from the others of the group; it is written as text.
     :return: a new mapping with ``group``, ``key`` (``group_id``) and ``context``.
-    :raises InvalidDeclaration: when it is None, as the primary key of what is not saved is: all
-        such things would share one key, and all but the first be taken for known.
+    :raises InvalidDeclaration: when the group is no text or empty, or the context no mapping; and
+        when the id is None, as the primary key of what is not saved is, or the thing itself: all
+        whose texts are equal would share one key, and all but the first be taken for known.
     """
-    if instance_id is None:
-        raise InvalidDeclaration(
-            f"an event of {group!r} needs what tells it from the others, and its id is None: give "
-            "the key of something that is saved",
-            "key",
-        )
+    _require_text(group, "group")
+    _require_id(group, instance_id)
+    if context is not None:
+        _require_mapping(context)
     return {
         "group": group,
         "key": f"{group}_{instance_id}",
@@ -85,6 +84,32 @@ def _require_text(value: object, name: str) -> str:
     return value if type(value) is str else str.__str__(value)
 
 
+def _require_id(group: str, value: object) -> None:
+    """Refuse what tells nothing from the others of a group, here and in every process."""
+    if value is None:
+        raise InvalidDeclaration(
+            f"an event of {group!r} needs what tells it from the others, and its id is None: give "
+            "the key of something that is saved",
+            "key",
+        )
+    kind = type(value)
+    is_bare = kind.__str__ is object.__str__ and kind.__repr__ is object.__repr__
+    # A model of Django has both; what stands for one, as request.user does, answers as it would.
+    if is_bare or (hasattr(value, "_meta") and hasattr(value, "pk")):
+        raise InvalidDeclaration(
+            f"an event of {group!r} needs what tells it from the others, and the text of a "
+            f"{kind.__name__} does not: give its id, as in loan.pk",
+            "key",
+        )
+
+
+def _require_mapping(context: object) -> None:
+    if not isinstance(context, Mapping):
+        raise InvalidDeclaration(
+            f"an event's 'context' is a mapping, not {type(context).__name__}", "context"
+        )
+
+
 def _optional(declaration: Mapping[str, Any], name: str, kind: type) -> Any:
     value = declaration.get(name)
     if value is not None and not isinstance(value, kind):
@@ -98,10 +123,8 @@ def _optional(declaration: Mapping[str, Any], name: str, kind: type) -> Any:
 
 def _context_of(declaration: Mapping[str, Any]) -> dict[str, Any]:
     given = declaration.get("context")
-    if given is not None and not isinstance(given, Mapping):
-        raise InvalidDeclaration(
-            f"an event's 'context' is a mapping, not {type(given).__name__}", "context"
-        )
+    if given is not None:
+        _require_mapping(given)
     context = dict(given or {})
     for name, value in declaration.items():
         if name not in _HEADS:

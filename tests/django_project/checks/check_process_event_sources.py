@@ -121,10 +121,10 @@ class CommandTests(SweepCase):
             ("club.Gift",): "has no event source; these have: club.Member",
             ("--filter", "height=7"): "does not fit club.Member",
             ("--filter", "id=many"): "does not fit club.Member",
-            ("--filter", "name"): "is no FIELD=VALUE",
+            ("--filter", "active"): "is no FIELD=VALUE: write active=True",
             ("--filter", "gifts__isnull=maybe"): "is true or false",
             ("--filter", "id=1", "--filter", "id=2"): "is there twice",
-            ("--using", "elsewhere"): "no database 'elsewhere'",
+            ("--using", "elsewhere"): "no database 'elsewhere'; these are there: default",
             ("--batch", "0"): "1 or more",
         }.items():
             with self.subTest(arguments):

@@ -8,17 +8,20 @@ from io import StringIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from unittest.mock import patch
 
 from django.apps import apps
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from django.db import connection
 from django.db.migrations.loader import MigrationLoader
 from django.db.models import Model
 from django.test import SimpleTestCase, TestCase, TransactionTestCase
 
 from tests.django_project.checks.recording import FLUSHED, keys, unplanned
+from tests.django_project.club.models import Member
+from tests.django_project.handling import source
 from twisted_dispatcher import open_store
-from twisted_dispatcher.django import outbox
+from twisted_dispatcher.django import daemon, outbox, resident, running
 from twisted_dispatcher.django.databases import store_url
 from twisted_dispatcher.django.models import (
     ChainHistory,
@@ -244,3 +247,35 @@ class AdoptionTests(TransactionTestCase):
 
         migrate()
         self.assertEqual([], keys())
+
+    def test_not_made_and_swept(self) -> None:
+        """Who sweeps before the tables are made, or while they are older, is told the same."""
+        Member.objects.bulk_create([Member(name="Ann")])
+        for target in ("zero", "0001"):
+            migrate(target)
+            with (
+                self.subTest(target),
+                source(Member, lambda member: [event("joined", member.pk)]),
+                self.assertRaisesMessage(CommandError, "club.Member: run manage.py migrate"),
+            ):
+                call_command("process_event_sources", verbosity=0)
+
+    def test_not_made_and_dispatched(self) -> None:
+        """Who dispatches before the tables are made, or while they are older, is told the same."""
+        self.addCleanup(running.stop)
+        # It logs that it tries again; and the daemon would have the log of all tests.
+        for quiet in (patch.object(resident, "_log"), patch.object(daemon, "globalLogBeginner")):
+            quiet.start()
+            self.addCleanup(quiet.stop)
+        for target, made in (("zero", []), ("0003", [3])):
+            migrate(target)
+            with self.subTest(target), self.assertRaisesMessage(CommandError, "manage.py migrate"):
+                call_command("run_dispatcher", until_idle=True)
+            self.assertEqual(made, [version()] if tables() else [])
+
+            with self.subTest(target), self.assertRaisesMessage(NotMigrated, "manage.py migrate"):
+                running.connection()
+            running.stop()
+
+        migrate()
+        self.assertEqual(newest_on(connection.vendor), version())

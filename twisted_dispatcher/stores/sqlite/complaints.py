@@ -20,6 +20,7 @@ _LOCKED = ("database is locked", "database table is locked", "database schema is
 _FULL = ("database or disk is full",)
 _READ_ONLY = ("attempt to write a readonly database",)
 _CORRUPT = ("database disk image is malformed", "file is not a database", "malformed database")
+_UNOPENED = ("unable to open database file",)
 _DENIED = ("not authorized",)
 
 # What is wrong with a value rather than with the database.
@@ -71,5 +72,10 @@ def _translated(message: str, store: str) -> StoreError:
         return CorruptStore(
             f"{store} is damaged, or is no SQLite database ({message}): put a backup in its "
             "place, or save what can be read with the command '.recover' of the sqlite3 program"
+        )
+    if message.startswith(_UNOPENED):
+        return StoreUnavailable(
+            f"{store} cannot be opened: see that the user that runs this may read and write it, "
+            "and the directory that it is in"
         )
     return StoreUnavailable(f"{store} cannot be used: {message}")

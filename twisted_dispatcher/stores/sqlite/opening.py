@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -35,10 +36,26 @@ _SET_VERSION = f"INSERT OR REPLACE INTO {META} (name, value) VALUES ('schema', ?
 _OURS = "SELECT name FROM sqlite_master WHERE name LIKE 'twisted\\_dispatcher\\_%' ESCAPE '\\'"
 
 
-def refuse_to_create(path: str | None, url: str) -> None:
+def check_place(path: str, store: str) -> None:
+    """
+    See that a file can be where it is to be, as far as SQLite says it less clearly.
+
+    :raises StoreUnavailable: when that is a directory, or there is none.
+    """
+    if os.path.isdir(path):
+        raise StoreUnavailable(f"{store} is a directory: name a file in it")
+    if not os.path.isdir(Path(path).absolute().parent):
+        raise StoreUnavailable(_no_directory(path, store))
+
+
+def refuse_to_create(path: str, url: str) -> None:
     """Complain, where nothing may be made, that a store is not there."""
-    if path is not None and not Path(path).exists():
-        raise SchemaTooOld(url, 0, migrations_in(__package__)[-1].version)
+    try:
+        os.stat(path)
+    except FileNotFoundError:
+        raise SchemaTooOld(url, 0, migrations_in(__package__)[-1].version) from None
+    except PermissionError:
+        pass  # It may be there; SQLite finds the same, and we say it then.
 
 
 def connect(path: str | None, store: str) -> sqlite3.Connection:
@@ -53,8 +70,6 @@ def connect(path: str | None, store: str) -> sqlite3.Connection:
             f"SQLite {sqlite3.sqlite_version} is too old: 3.24 or newer is needed, which comes "
             "with Python or with the system"
         )
-    if path is not None and not Path(path).absolute().parent.is_dir():
-        raise StoreUnavailable(_no_directory(path, store))
     try:
         connection = sqlite3.connect(
             path or ":memory:", isolation_level=None, cached_statements=256
@@ -71,7 +86,7 @@ def connect(path: str | None, store: str) -> sqlite3.Connection:
 
 def _no_directory(path: str, store: str) -> str:
     reason = f"{store} cannot be opened: there is no directory {Path(path).absolute().parent}"
-    if Path(f"/{path}").parent.is_dir():
+    if os.path.isdir(Path(f"/{path}").parent):
         reason += f"; if /{path} is meant, write four slashes: sqlite:////{path}"
     return reason
 

@@ -34,6 +34,7 @@ from twisted_dispatcher.stores.sqlite.ledger import Ledger
 from twisted_dispatcher.stores.sqlite.listening import Listeners
 from twisted_dispatcher.stores.sqlite.opening import (
     be_impatient,
+    check_place,
     connect,
     connect_reader,
     prepare_tables,
@@ -53,8 +54,10 @@ def open_sqlite(url: str, *, migrate: bool = True, reactor: Any = None) -> SQLit
     """Open the store that a SQLite URL names; see `open_store`."""
     path = sqlite_path(url)
     name = f"the store {path}" if path else "the store in memory"
-    if not migrate:
-        refuse_to_create(path, url)
+    if path is not None:
+        check_place(path, name)
+        if not migrate:
+            refuse_to_create(path, url)
     connection = connect(path, name)
     try:
         # In memory there is nothing that could be old.

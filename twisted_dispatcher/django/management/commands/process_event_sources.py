@@ -17,6 +17,7 @@ from twisted_dispatcher.django.progress import progress
 from twisted_dispatcher.django.registry import MODEL_SOURCES
 from twisted_dispatcher.django.streams import process_events
 from twisted_dispatcher.django.sweeping import BATCH, Swept, sweep
+from twisted_dispatcher.django.unmigrated import has_not_migrated
 
 _TRUTHS: Final = {
     **dict.fromkeys(("1", "true", "yes"), True),
@@ -64,7 +65,10 @@ class Command(BaseCommand):
         if options["batch"] < 1:
             raise CommandError("--batch is 1 or more")
         if options["using"] not in (None, *connections):
-            raise CommandError(f"there is no database {options['using']!r}")
+            raise CommandError(
+                f"there is no database {options['using']!r}; these are there: "
+                f"{', '.join(connections)}"
+            )
         conditions = _conditions(options["filter"])
         models = _models(options["models"], may_be_none=options["generators"])
         querysets = [_queryset(each, options["using"], conditions) for each in models]
@@ -97,6 +101,9 @@ class Command(BaseCommand):
                 f"{label}: stopped after {swept.seen:,}; --resume goes on there"
             ) from None
         except DatabaseError as error:
+            if has_not_migrated(error):
+                lacking = str(error).partition("\n")[0]
+                raise CommandError(f"{label}: run manage.py migrate first: {lacking}") from error
             raise CommandError(
                 f"{label}: the database has failed after {swept.seen:,}, --resume goes on there: "
                 f"{error}"
@@ -135,7 +142,9 @@ def _conditions(given: Iterable[str]) -> dict[str, str]:
     for each in given:
         name, separator, value = each.partition("=")
         if not separator or not name:
-            raise CommandError(f"--filter {each!r} is no FIELD=VALUE")
+            raise CommandError(
+                f"--filter {each!r} is no FIELD=VALUE: write {name or 'active'}=True, for example"
+            )
         if name in conditions:
             raise CommandError(
                 f"--filter {name} is there twice: for several values use {name}__in"
