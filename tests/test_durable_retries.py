@@ -331,6 +331,17 @@ class DeadLetterTests(DurableTests):
         self.assertEqual([], await keys("dead", handler="good"))
         self.assertEqual(newest_first[:2], await keys("dead", limit=2))
 
+    async def test_unknown_status(self) -> None:
+        """A status that is none is refused at once, and those that there are are named."""
+        dispatcher = await self.started()
+
+        error = self.assertRaises(errors.InvalidOptions, dispatcher.deliveries, "deaad")
+
+        self.assertEqual(
+            "status is one of pending, running, done, retrying, dead, skipped, not 'deaad'",
+            str(error),
+        )
+
     async def test_replay(self) -> None:
         """A dead delivery can be run again, and it alone."""
         dispatcher, good = await self.started(), Recorder()

@@ -48,6 +48,7 @@ from twisted_dispatcher.records import (
     Claim,
     Delivery,
     Unplanned,
+    check_status,
 )
 from twisted_dispatcher.registrar import Terms
 from twisted_dispatcher.registration.explaining import Verdict, verdict_on_missing
@@ -422,7 +423,12 @@ class DurableDispatcher(Registrations):
         handler: str | None = None,
         limit: int = 100,
     ) -> Deferred[list[Delivery]]:
-        """List deliveries, the newest first, by status, by the event's key, or by handler."""
+        """
+        List deliveries, the newest first, by status, by the event's key, or by handler.
+
+        :raises InvalidOptions: at once, for a status that is none.
+        """
+        check_status(status)
         return self._store.deliveries(status=status, key=key, handler=handler, limit=limit)
 
     def replay(self, delivery_id: int, context: Mapping[str, Any] | None = None) -> Deferred[None]:
