@@ -18,7 +18,9 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from twisted_dispatcher.amounts import check
 from twisted_dispatcher.durable.answering import answering
+from twisted_dispatcher.durable.arguments import RULES, check_store
 from twisted_dispatcher.durable.backstage import Backstage
 from twisted_dispatcher.durable.codec import Codec, default_codec
 from twisted_dispatcher.durable.departures import Departures
@@ -126,7 +128,18 @@ class DurableDispatcher(Registrations):
             None keeps it for ever.
         :param keep_keys: the same for its key and its deliveries, not before its payload.
         :param drain: so many seconds `stop` waits for what is running; then that is given back.
+        :raises InvalidOptions: for a store that is none, and a number that is out of its range.
         """
+        check_store(store)
+        check(
+            RULES,
+            worker=worker,
+            lease=lease,
+            drain=drain,
+            bury_after=bury_after,
+            keep_payloads=keep_payloads,
+            keep_keys=keep_keys,
+        )
         self._store = answering(store)
         self._works = worker
         self._keys = KeyMaker()
