@@ -11,10 +11,10 @@ from typing import Any, Final
 
 import attrs
 
-from twisted_dispatcher.durable.arguments import RULES
+from twisted_dispatcher.durable.arguments import RULES, too_short
 from twisted_dispatcher.errors import DispatcherError, InvalidSettings
 from twisted_dispatcher.registration.keywords import RESERVED, check_keywords, check_known
-from twisted_dispatcher.registration.phases import check_phases, stopping_phases
+from twisted_dispatcher.registration.phases import check_phases, check_policies, stopping_phases
 from twisted_dispatcher.stores.urls import SQLITE, scheme_of, sqlite_path, without_password
 
 DAY: Final = 86400.0
@@ -152,6 +152,7 @@ def _phases(settings: Settings) -> str | None:
 
 
 def _on_failure(settings: Settings) -> str | None:
+    check_policies(settings.on_failure)
     # The name of a phase is judged only where there are phases to name.
     if isinstance(settings.phases, tuple) and _phases_are_well(settings):
         stopping_phases(settings.on_failure, settings.phases)
@@ -185,6 +186,13 @@ def _argument(name: str) -> Callable[[Settings], str | None]:
     return check
 
 
+def _keep_keys(settings: Settings) -> str | None:
+    fault = _argument("keep_keys")(settings)
+    if fault is None and _argument("keep_payloads")(settings) is None:
+        fault = too_short(settings.keep_payloads, settings.keep_keys)
+    return fault
+
+
 _CHECKS: Final[Mapping[str, Callable[[Settings], str | None]]] = {
     "store": _store,
     "keywords": _keywords,
@@ -192,4 +200,5 @@ _CHECKS: Final[Mapping[str, Callable[[Settings], str | None]]] = {
     "on_failure": _on_failure,
     "order_by": _order_by,
     **{name: _argument(name) for name in RULES},
+    "keep_keys": _keep_keys,
 }
