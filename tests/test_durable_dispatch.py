@@ -1182,6 +1182,23 @@ class StartStopTests(DurableTests):
         self.assertIsNone(result_of(stopping))
         self.assertEqual([], handler.events)
 
+    async def test_closed_store(self) -> None:
+        """On a store that was closed nothing starts; whoever waits is told so, now and later."""
+        link = self.connect()
+        await self.result(link.close())
+        dispatcher = self.make(link=link)
+
+        dispatcher.start()
+        ready = dispatcher.when_ready()
+        await self.pass_time(10)
+
+        self.failureResultOf(ready, errors.StoreClosed)
+        self.failureResultOf(dispatcher.when_ready(), errors.StoreClosed)
+        self.assertFalse(dispatcher.running)
+        self.assertEqual(["heartbeat"], link.asked)
+        self.assertEqual([], self.clock.getDelayedCalls())
+        self.assertEqual(1, len(self.flushLoggedErrors(errors.StoreClosed)))
+
     async def test_no_timers_left(self) -> None:
         """What was stopped leaves nothing on the clock, and asks the store for nothing more."""
         link = self.connect()

@@ -34,6 +34,7 @@ from twisted_dispatcher.durable.worker import DeliveryWorker
 from twisted_dispatcher.errors import (
     InvalidReplay,
     NotRunning,
+    StoreClosed,
 )
 from twisted_dispatcher.events import Event
 from twisted_dispatcher.firing.deferreds import fired
@@ -149,6 +150,7 @@ class DurableDispatcher(Registrations):
         self._bury_after = bury_after
         self._retention = Retention(self._store, keep_payloads, keep_keys)
         self._is_ready = False
+        self._refusal: Failure | None = None
         self._unplannable: set[int] = set()
         self._roster = Roster()
         super().__init__(
@@ -224,6 +226,7 @@ class DurableDispatcher(Registrations):
         if self._running:
             return
         self._running = True
+        self._refusal = None
         self._journeys.open()
         if not self._works:
             self._became_ready(None)
@@ -237,8 +240,20 @@ class DurableDispatcher(Registrations):
         for deferred in ready:
             deferred.callback(None)
 
+    def _refused(self, failure: Failure) -> None:
+        self._refusal = failure
+        ready, self._ready = self._ready, []
+        for deferred in ready:
+            deferred.errback(failure)
+
     def _not_started(self, failure: Failure) -> None:
         if not self._running:
+            return
+        if failure.check(StoreClosed):
+            # Time does not mend it.
+            _log.failure("{dispatcher} does not start", failure, dispatcher=self)
+            self.stop()
+            self._refused(failure)
             return
         _log.failure("{dispatcher} could not start yet, and tries again", failure, dispatcher=self)
         self._current_clock().callLater(RESTART, self._start_again)
@@ -249,7 +264,13 @@ class DurableDispatcher(Registrations):
             self.start()
 
     def when_ready(self) -> Deferred[None]:
-        """Give a Deferred that fires when what others have left behind was taken over."""
+        """
+        Give a Deferred that fires when what others have left behind was taken over.
+
+        It fails with `StoreClosed` when the store was closed before; then nothing is started.
+        """
+        if self._refusal is not None:
+            return fail(self._refusal)
         if self._is_ready:
             return fired(None)
         deferred: Deferred[None] = Deferred(self._ready.remove)
@@ -264,6 +285,7 @@ class DurableDispatcher(Registrations):
         next worker, as does everything that waits in the store.
         """
         self._running = self._is_ready = False
+        self._refusal = None
         return Deferred.fromCoroutine(self._stop())
 
     async def _stop(self) -> None:

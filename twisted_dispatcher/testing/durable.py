@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from twisted.internet.task import Clock
 
@@ -10,6 +10,9 @@ from twisted_dispatcher.durable.dispatcher import DurableDispatcher
 from twisted_dispatcher.interfaces import IStore
 from twisted_dispatcher.stores import open_store
 from twisted_dispatcher.testing.clocked import _SameThread, pump
+
+# So many seconds of the clock may pass until a dispatcher has started.
+LONGEST_START: Final = 600.0
 
 
 def clocked_durable_dispatcher(
@@ -31,6 +34,8 @@ def clocked_durable_dispatcher(
         default it is in memory.
     :param clock: by default a new one.
     :param options: what else `DurableDispatcher` takes.
+    :raises StoreClosed: when the store was closed before.
+    :raises NeverSettled: when it does not start within ten minutes of the clock.
     """
     if clock is None:
         clock = Clock()
@@ -39,7 +44,7 @@ def clocked_durable_dispatcher(
     options.setdefault("runners", {"thread": _SameThread()})
     dispatcher = DurableDispatcher(store, keywords, clock=clock, **options)
     dispatcher.start()
-    pump(clock, dispatcher.when_ready())
+    pump(clock, dispatcher.when_ready(), LONGEST_START)
     return dispatcher, clock
 
 
