@@ -56,6 +56,14 @@ class ClockedDurableTests(SynchronousTestCase):
         self.assertRaises(NeverSettled, clocked_durable_dispatcher, store=away)
         self.assertTrue(self.flushLoggedErrors(StoreUnavailable))
 
+    def test_store_with_another_clock(self) -> None:
+        """A store that goes by another clock is found out, and the error says how to open it."""
+        store = open_store("sqlite://", reactor=Clock())
+
+        error = self.assertRaises(NeverSettled, clocked_durable_dispatcher, store=store)
+
+        self.assertIn("give open_store(url, reactor=clock)", str(error))
+
     def test_pump_over_an_hour(self) -> None:
         """A handler that waits for an hour is waited for by letting the hour pass."""
         dispatcher, clock = clocked_durable_dispatcher()
