@@ -472,7 +472,9 @@ class DurableDispatcher(Registrations):
 
         :param context: what the event's context shall be from now on; by default as it was.
         :return: a Deferred that fires with None when that is stored. It fails with
-            `UnknownDelivery`.
+            `UnknownDelivery`, with `WrongStatus` when it is none of these, with `PayloadGone`, or
+            with another `StoreError`; with a context also with `InvalidReplay` when the event has
+            none, and with `NotDecodable` or `NotEncodable`.
         """
         return Deferred.fromCoroutine(self._replay(delivery_id, context))
 
@@ -492,10 +494,13 @@ class DurableDispatcher(Registrations):
 
     def skip(self, delivery_id: int) -> Deferred[None]:
         """
-        Give a delivery up that is dead or waits, so that its event goes on without it.
+        Give a delivery up that is not settled, or is dead, so that its event goes on without it.
+
+        A handler that is running runs to its end; nobody waits for that, and it changes nothing.
 
         :return: a Deferred that fires with None when that is stored. It fails with
-            `UnknownDelivery`.
+            `UnknownDelivery`, with `WrongStatus` when it is done or was skipped, or with another
+            `StoreError`.
         """
         skipping = self._store.skip(delivery_id, self._current_clock().seconds())
         return skipping.addCallback(lambda _: self._worker.look())
