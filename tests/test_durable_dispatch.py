@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
 from enum import Enum
+from functools import partial, wraps
 from typing import Any
 
 from twisted.internet.defer import CancelledError
@@ -784,6 +785,38 @@ class NamesAndRefusalTests(DurableTests):
         self.assertRaises(
             errors.InvalidOptions, self.add, self.make(), act, guarantee="exactly-once"
         )
+
+    def test_exactly_once_parameters(self) -> None:
+        """An exactly-once handler that cannot take event and transaction is refused at once."""
+        dispatcher = self.make()
+
+        def nothing() -> None:
+            """Take nothing."""
+
+        def three(event: Any, transaction: Any, other: Any) -> None:
+            """Take too much."""
+
+        def named(event: Any, *, transaction: Any) -> None:
+            """Take the transaction by its name alone."""
+
+        for function in (handle_by_name, nothing, three, named):
+            with self.assertRaisesRegex(errors.InvalidOptions, "an event and a transaction"):
+                self.add(dispatcher, function, guarantee="exactly-once")
+        self.assertEqual([], dispatcher.describe())
+
+    def test_exactly_once_wrapped(self) -> None:
+        """A wrapper, and what does not tell its parameters, may take event and transaction."""
+        dispatcher = self.make()
+
+        @wraps(handle_by_name)
+        def wrapper(*given: Any) -> None:
+            """Take what comes."""
+
+        takers: tuple[Any, ...] = (wrapper, max, partial(write_by_name))
+        for number, function in enumerate(takers):
+            self.add(dispatcher, function, name=f"handler {number}", guarantee="exactly-once")
+
+        self.assertEqual(len(takers), len(dispatcher.describe()))
 
     def test_refused_handlers_leave_no_trace(self) -> None:
         """What was refused is not registered, and its name is free."""
