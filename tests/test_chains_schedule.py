@@ -106,8 +106,8 @@ class NextUpdateTests(ChainTestCase):
         self.assertEqual(NOW + timedelta(days=1), self.stored(chains).next_update)
 
     def test_naive(self) -> None:
-        """A datetime without a zone is refused (C76)."""
-        chains = self.chains(graph(next_update=datetime(2027, 1, 1)))
+        """A datetime without a zone is refused, also where it is known only then (C76)."""
+        chains = self.chains(graph(next_update=property(lambda self: datetime(2027, 1, 1))))
 
         self.assertRaises(InvalidTransition, self.execute, chains, callback=self.callback)
         self.assertEqual(NEW, self.stored(chains).state)
