@@ -449,7 +449,7 @@ class DeadLetterTests(DurableTests):
         dispatcher = await self.started()
 
         for asked in (dispatcher.replay(7), dispatcher.skip(7), dispatcher.replay(7, {"a": 1})):
-            with self.assertRaises(errors.UnknownDelivery):
+            with self.assertRaisesRegex(errors.UnknownDelivery, "7: check the id; or it has been"):
                 await self.result(asked)
 
     async def test_replay_what_waits(self) -> None:
