@@ -627,6 +627,7 @@ class StoreTests(BlockingTestCase):
         self.assertTrue(handled.wait(LONG))
         self.assertEqual([two.id], [each.id for each in connection.deliveries("skipped")])
         self.assertEqual([], connection.deliveries("dead", limit=5))
+        self.assertRaises(InvalidOptions, connection.deliveries, "deaad")
         self.assertEqual(2, len(self.flushLoggedErrors(Problem)))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -293,9 +293,17 @@ class FaultTests(SynchronousTestCase):
         self.assertFault("no subclass of Transition", one_type({NEW: [urge]}))
 
     def test_bad_times(self) -> None:
-        """A time that is none is refused when it can be known."""
-        wait = type("Wait", (Close,), {"not_before": "tomorrow"})
-        self.assertFault("Wait.not_before is", one_type({NEW: [wait]}))
+        """A time that is none is refused when it can be known, with its cure."""
+        naive = datetime(2027, 1, 1)
+        cures = (("2 days", "give a timedelta"), (naive, "its zone"), ([2], "give one of these"))
+        for what in ("not_before", "give_up_after", "next_update", "date_next_update"):
+            for value, cure in cures:
+                wait = type("Wait", (Close,), {what: value})
+                (fault,) = self.faults(one_type({NEW: [wait]}))
+
+                self.assertIn(f"Wait.{what} is an aware datetime", fault)
+                self.assertIn(f"not {value!r}: ", fault)
+                self.assertIn(cure, fault)
 
     def test_bad_signals(self) -> None:
         """A signal that has no name is refused."""

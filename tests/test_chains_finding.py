@@ -189,7 +189,8 @@ class FindingTests(ChainTestCase):
         result = self.wait(other.execute_chain(chain.id, callback=self.callback))
 
         self.assertEqual("sent", result.state)
-        self.assertRaises(UnknownChain, self.wait, other.execute_chain("unknown"))
+        error = self.assertRaises(UnknownChain, self.wait, other.execute_chain("unknown"))
+        self.assertIn("'unknown': check the id; or it has been deleted", str(error))
         self.assertRaises(UnknownChain, other.execute_chain, 7)
 
     def test_bad_resources(self) -> None:

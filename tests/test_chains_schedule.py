@@ -12,7 +12,12 @@ from tests.chains import ChainTestCase, refusing, transition
 from tests.durable import EPOCH
 from twisted_dispatcher.chains import DONE, NEW, ChainNotScheduled
 from twisted_dispatcher.chains.rules import FIRST_RETRY
-from twisted_dispatcher.errors import InvalidTransition, StoreUnavailable, UnknownChain
+from twisted_dispatcher.errors import (
+    InvalidOptions,
+    InvalidTransition,
+    StoreUnavailable,
+    UnknownChain,
+)
 
 DAY = 86_400.0
 GO = transition("Go", "gone")
@@ -23,6 +28,29 @@ def graph(**attributes: Any) -> Any:
     """Make a graph of two transitions, of which the first says when the second may be made."""
     return {NEW: [transition("Go", "gone", **attributes)], "gone": [transition("On", "on")],
             "on": []}  # fmt: skip
+
+
+class ArgumentTests(ChainTestCase):
+    """What a chain dispatcher cannot be made of."""
+
+    def test_numbers(self) -> None:
+        """A number out of its range is refused, with the name of the argument."""
+        bad: dict[str, list[Any]] = {
+            "every": [-5, 0, "1h", None],
+            "lease": [-1, 0],
+            "at_once": [0, 1.5, None],
+            "max_failures": [0, "x"],
+            "keep_ended": [-1, "x"],
+            "drain": [-1],
+        }
+        for name, values in bad.items():
+            for value in values:
+                error = self.assertRaises(
+                    InvalidOptions, self.chains, {NEW: [GO], "gone": []}, **{name: value}
+                )
+
+                self.assertTrue(str(error).startswith(f"{name} is "), error)
+                self.assertTrue(str(error).endswith(f", not {value!r}"), error)
 
 
 class NextUpdateTests(ChainTestCase):
@@ -78,8 +106,8 @@ class NextUpdateTests(ChainTestCase):
         self.assertEqual(NOW + timedelta(days=1), self.stored(chains).next_update)
 
     def test_naive(self) -> None:
-        """A datetime without a zone is refused (C76)."""
-        chains = self.chains(graph(next_update=datetime(2027, 1, 1)))
+        """A datetime without a zone is refused, also where it is known only then (C76)."""
+        chains = self.chains(graph(next_update=property(lambda self: datetime(2027, 1, 1))))
 
         self.assertRaises(InvalidTransition, self.execute, chains, callback=self.callback)
         self.assertEqual(NEW, self.stored(chains).state)

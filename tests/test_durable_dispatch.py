@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
 from enum import Enum
+from functools import partial, wraps
 from typing import Any
 
 from twisted.internet.defer import CancelledError
@@ -812,6 +813,38 @@ class NamesAndRefusalTests(DurableTests):
             errors.InvalidOptions, self.add, self.make(), act, guarantee="exactly-once"
         )
 
+    def test_exactly_once_parameters(self) -> None:
+        """An exactly-once handler that cannot take event and transaction is refused at once."""
+        dispatcher = self.make()
+
+        def nothing() -> None:
+            """Take nothing."""
+
+        def three(event: Any, transaction: Any, other: Any) -> None:
+            """Take too much."""
+
+        def named(event: Any, *, transaction: Any) -> None:
+            """Take the transaction by its name alone."""
+
+        for function in (handle_by_name, nothing, three, named):
+            with self.assertRaisesRegex(errors.InvalidOptions, "an event and a transaction"):
+                self.add(dispatcher, function, guarantee="exactly-once")
+        self.assertEqual([], dispatcher.describe())
+
+    def test_exactly_once_wrapped(self) -> None:
+        """A wrapper, and what does not tell its parameters, may take event and transaction."""
+        dispatcher = self.make()
+
+        @wraps(handle_by_name)
+        def wrapper(*given: Any) -> None:
+            """Take what comes."""
+
+        takers: tuple[Any, ...] = (wrapper, max, partial(write_by_name))
+        for number, function in enumerate(takers):
+            self.add(dispatcher, function, name=f"handler {number}", guarantee="exactly-once")
+
+        self.assertEqual(len(takers), len(dispatcher.describe()))
+
     def test_refused_handlers_leave_no_trace(self) -> None:
         """What was refused is not registered, and its name is free."""
         dispatcher = self.make("user")
@@ -1208,6 +1241,23 @@ class StartStopTests(DurableTests):
 
         self.assertIsNone(result_of(stopping))
         self.assertEqual([], handler.events)
+
+    async def test_closed_store(self) -> None:
+        """On a store that was closed nothing starts; whoever waits is told so, now and later."""
+        link = self.connect()
+        await self.result(link.close())
+        dispatcher = self.make(link=link)
+
+        dispatcher.start()
+        ready = dispatcher.when_ready()
+        await self.pass_time(10)
+
+        self.failureResultOf(ready, errors.StoreClosed)
+        self.failureResultOf(dispatcher.when_ready(), errors.StoreClosed)
+        self.assertFalse(dispatcher.running)
+        self.assertEqual(["heartbeat"], link.asked)
+        self.assertEqual([], self.clock.getDelayedCalls())
+        self.assertEqual(1, len(self.flushLoggedErrors(errors.StoreClosed)))
 
     async def test_no_timers_left(self) -> None:
         """What was stopped leaves nothing on the clock, and asks the store for nothing more."""

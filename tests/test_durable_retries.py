@@ -331,6 +331,17 @@ class DeadLetterTests(DurableTests):
         self.assertEqual([], await keys("dead", handler="good"))
         self.assertEqual(newest_first[:2], await keys("dead", limit=2))
 
+    async def test_unknown_status(self) -> None:
+        """A status that is none is refused at once, and those that there are are named."""
+        dispatcher = await self.started()
+
+        error = self.assertRaises(errors.InvalidOptions, dispatcher.deliveries, "deaad")
+
+        self.assertEqual(
+            "status is one of pending, running, done, retrying, dead, skipped, not 'deaad'",
+            str(error),
+        )
+
     async def test_replay(self) -> None:
         """A dead delivery can be run again, and it alone."""
         dispatcher, good = await self.started(), Recorder()
@@ -438,7 +449,7 @@ class DeadLetterTests(DurableTests):
         dispatcher = await self.started()
 
         for asked in (dispatcher.replay(7), dispatcher.skip(7), dispatcher.replay(7, {"a": 1})):
-            with self.assertRaises(errors.UnknownDelivery):
+            with self.assertRaisesRegex(errors.UnknownDelivery, "7: check the id; or it has been"):
                 await self.result(asked)
 
     async def test_replay_what_waits(self) -> None:

@@ -21,6 +21,7 @@ PLAN = (
         "words",
         (
             "errors",
+            "amounts",
             "interfaces",
             "events",
             "options",

@@ -11,6 +11,7 @@ from zope.interface.verify import verifyObject
 
 from tests.dispatching import DispatcherTestCase, failing
 from twisted_dispatcher import DispatchResult, EventDispatcher, HandlerOptions, RetryPolicy
+from twisted_dispatcher.errors import InvalidOptions
 from twisted_dispatcher.interfaces import IHandler, IObserver
 from twisted_dispatcher.observers.log import LogObserver
 
@@ -185,6 +186,19 @@ class ObserverTests(DispatcherTestCase):
         self.assertEqual([5], result.values)
         self.assertIn("start five", diary.lines)
         self.assertEqual(1, len(self.flushLoggedErrors(RuntimeError)))
+
+    def test_no_observer(self) -> None:
+        """What has not all methods of an observer is refused, and nothing has changed."""
+        diary = Diary()
+        dispatcher = self.make(observers=[diary])
+        odd: Any = 5
+
+        error = self.assertRaises(InvalidOptions, dispatcher.add_observer, odd)
+        self.assertRaises(InvalidOptions, EventDispatcher, observers=[odd])
+        self.fire(dispatcher, "event")
+
+        self.assertIn("5 has no fire_started", str(error))
+        self.assertEqual(["fire event", "end event: 0"], diary.lines)
 
 
 class LogObserverTests(DispatcherTestCase):

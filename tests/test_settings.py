@@ -110,6 +110,21 @@ class InvalidSettingsTests(SynchronousTestCase):
 
         self.assertIn("write order_by=('kind',)", fault)
 
+    def test_keys_shorter_than_payloads(self) -> None:
+        """Keys that would be kept for a shorter time than payloads are refused."""
+        for payloads in (5, None):
+            (fault,) = self.faults({"store": STORE, "keep_payloads": payloads, "keep_keys": 1})
+
+            self.assertIn(f"keep_keys=1 is shorter than keep_payloads={payloads}", fault)
+
+    def test_policies_beside_phases(self) -> None:
+        """A policy for failures that is none is named also where the phases are no phases."""
+        for policy in ("ignore", {"before": "ignore"}):
+            first, second = self.faults({"phases": [], "on_failure": policy})
+
+            self.assertTrue(first.startswith("phases: "), first)
+            self.assertIn("not 'ignore'", second)
+
     def test_keywords_of_a_store(self) -> None:
         """A keyword cannot be what `accept_event` calls a parameter, also without a store."""
         for store in (STORE, None):

@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.dispatching import Problem, Recorder, Waiting, failing
 from tests.durable import EPOCH, ONCE, DurableTests, attempts, on_stores
-from twisted_dispatcher.errors import UnknownDelivery
+from twisted_dispatcher.errors import InvalidOptions, UnknownDelivery
 from twisted_dispatcher.records import (
     DEAD,
     DONE,
@@ -286,6 +286,10 @@ class StatusTests(DurableTests):
         self.assertEqual(await self.result(self.status.events(open=False)), [])
         deliveries = await self.result(self.status.deliveries(RUNNING, key="a", handler="waits"))
         self.assertEqual([each.key for each in deliveries], ["a"])
+
+    async def test_unknown_status(self) -> None:
+        """A status that is none is refused at once."""
+        self.assertRaises(InvalidOptions, self.status.deliveries, "deaad")
 
     async def test_dead(self) -> None:
         """What is dead is listed with the error and the cure."""

@@ -45,6 +45,17 @@ class ClockTests(SynchronousTestCase):
 
         self.assertRaises(NeverSettled, result_of, waiting)
 
+    def test_no_deferred(self) -> None:
+        """What is no Deferred is refused, and so is one in the place of the clock."""
+        odd: Any = 5
+        clock: Any = Clock()
+        waiting: Any = Deferred()
+
+        error = self.assertRaises(TypeError, result_of, odd)
+        self.assertEqual("result_of(deferred) takes a Deferred, not 5", str(error))
+        error = self.assertRaises(TypeError, pump, waiting, clock)
+        self.assertIn("pump(clock, deferred) takes a Deferred, not <", str(error))
+
     def test_pump_over_days(self) -> None:
         """Days of waiting pass at once, and the clock tells so afterwards."""
         dispatcher, clock = clocked_dispatcher()

@@ -4,15 +4,29 @@ from __future__ import annotations
 
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, fail
 from twisted.internet.task import Clock, deferLater
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_dispatcher import HandlerOptions, current_delivery, open_store
-from twisted_dispatcher.testing import clocked_durable_dispatcher, later, pump
+from twisted_dispatcher.errors import StoreClosed, StoreUnavailable
+from twisted_dispatcher.testing import NeverSettled, clocked_durable_dispatcher, later, pump
 
 HANDLE = HandlerOptions(name="handle")
 HOUR = 3600.0
+
+
+class StoreAway:
+    """A store that is away for whoever wants to start."""
+
+    def __init__(self, store: Any) -> None:
+        self.store = store
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.store, name)
+
+    def heartbeat(self, *given: Any) -> Deferred[bool]:
+        return fail(StoreUnavailable("away"))
 
 
 class ClockedDurableTests(SynchronousTestCase):
@@ -25,6 +39,30 @@ class ClockedDurableTests(SynchronousTestCase):
         self.assertTrue(dispatcher.running)
         self.assertTrue(dispatcher.when_ready().called)
         self.assertEqual((("kind",), ("only",)), (dispatcher.allowed_keywords, dispatcher.phases))
+
+    def test_closed_store(self) -> None:
+        """A store that was closed is told of, and not tried for ever."""
+        clock = Clock()
+        store = open_store("sqlite://", reactor=clock)
+        pump(clock, store.close())
+
+        self.assertRaises(StoreClosed, clocked_durable_dispatcher, store=store, clock=clock)
+        self.assertEqual(1, len(self.flushLoggedErrors(StoreClosed)))
+
+    def test_store_that_is_away(self) -> None:
+        """A store that stays away does not keep the test waiting for ever."""
+        away = StoreAway(open_store("sqlite://", reactor=Clock()))
+
+        self.assertRaises(NeverSettled, clocked_durable_dispatcher, store=away)
+        self.assertTrue(self.flushLoggedErrors(StoreUnavailable))
+
+    def test_store_with_another_clock(self) -> None:
+        """A store that goes by another clock is found out, and the error says how to open it."""
+        store = open_store("sqlite://", reactor=Clock())
+
+        error = self.assertRaises(NeverSettled, clocked_durable_dispatcher, store=store)
+
+        self.assertIn("give open_store(url, reactor=clock)", str(error))
 
     def test_pump_over_an_hour(self) -> None:
         """A handler that waits for an hour is waited for by letting the hour pass."""

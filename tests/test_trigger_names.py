@@ -10,7 +10,7 @@ from zope.component import globalregistry, provideUtility
 from zope.interface import implementer
 
 from twisted_dispatcher import IEventDispatcher
-from twisted_dispatcher.errors import TaskNotImportable, UnknownType
+from twisted_dispatcher.errors import InvalidSession, TaskNotImportable, UnknownType
 from twisted_dispatcher.interfaces import IRunner, Listener
 from twisted_dispatcher.testing import clocked_durable_dispatcher
 from twisted_dispatcher.testing.triggers import TriggerAssertions
@@ -124,6 +124,18 @@ class SettingsTests(TriggerAssertions, SynchronousTestCase):
         self.assertIs(storage.dispatcher, self.dispatcher)
         self.assertIsInstance(manager, FinalizingTriggerManager)
         self.assertIs(manager.storage, storage)
+
+    def test_without_utility(self) -> None:
+        """Without a dispatcher and without a utility a storage is refused, with the cure."""
+        globalregistry.base.unregisterUtility(self.dispatcher, IEventDispatcher)
+
+        error = self.assertRaises(InvalidSession, storage_backends.get, "default", "q:1")
+
+        self.assertEqual(
+            "give the dispatcher, or register it as a utility: "
+            "provideUtility(dispatcher, IEventDispatcher)",
+            str(error),
+        )
 
     def test_what_comes_with_it(self) -> None:
         """What comes with the library is found by its names (T230)."""

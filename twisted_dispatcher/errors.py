@@ -520,8 +520,8 @@ class UnknownDelivery(StoreError, KeyError):
     def __init__(self, delivery_id: object) -> None:
         self.delivery_id = delivery_id
         super().__init__(
-            f"no delivery has the id {delivery_id!r}: mend it, or its event was deleted after the "
-            "time for which keys are kept"
+            f"no delivery has the id {delivery_id!r}: check the id; or it has been deleted, as "
+            "all of an event is after the time for which keys are kept"
         )
 
 
@@ -654,8 +654,8 @@ class UnknownChain(ChainError, KeyError, ValueError):
     def __init__(self, chain_id: object) -> None:
         self.chain_id = chain_id
         super().__init__(
-            f"no chain has the id {chain_id!r}: mend it, or it was deleted after the time for "
-            "which chains are kept that are at their end"
+            f"no chain has the id {chain_id!r}: check the id; or it has been deleted, as chains "
+            "at their end are after the time for which they are kept"
         )
 
 

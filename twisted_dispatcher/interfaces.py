@@ -49,7 +49,8 @@ class IBackgroundUtility(Interface):
         """
         Give a Deferred that fires when it is started and does its work.
 
-        It fires with None and does not fail. It may be cancelled.
+        It fires with None. It fails only with what no time would mend; then nothing is running.
+        It may be cancelled.
         """
 
     def stop() -> Deferred[None]:

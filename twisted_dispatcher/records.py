@@ -17,6 +17,8 @@ from urllib.parse import quote
 
 import attrs
 
+from twisted_dispatcher.errors import InvalidOptions
+
 PENDING: Final = "pending"
 RUNNING: Final = "running"
 DONE: Final = "done"
@@ -31,6 +33,16 @@ WORKER_DIED: Final = ("its worker died in attempt ", " (exit unknown)")
 SETTLED: Final = frozenset({DONE, DEAD, SKIPPED})
 # What can be given up.
 SKIPPABLE: Final = (PENDING, RUNNING, RETRYING, DEAD)
+
+
+def check_status(status: object) -> None:
+    """
+    Refuse what is no status of deliveries; None asks for all.
+
+    :raises InvalidOptions: naming those that there are.
+    """
+    if status is not None and status not in STATUSES:
+        raise InvalidOptions(f"status is one of {', '.join(STATUSES)}, not {status!r}")
 
 
 @attrs.frozen

@@ -92,12 +92,8 @@ class Registrar:
         handler = Handler(self._registry.next_id(), phase, options, place, named)
         kept = self._terms.check(handler)
         handler.set_spec(spec)
-        if takes_transaction(options) and inspect.iscoroutinefunction(function):
-            raise InvalidOptions(
-                f"{handler.name} is an async def, but an exactly-once handler runs within one "
-                "transaction and cannot wait: make it a plain function of the event and the "
-                "transaction"
-            )
+        if takes_transaction(options):
+            _check_exactly_once(function, handler.name)
         answering: Function = function
         if use_weakref:
             warn_if_fleeting(function, place)
@@ -144,6 +140,33 @@ class Registrar:
 def takes_transaction(options: HandlerOptions) -> bool:
     """Tell whether a handler is called with the event and a transaction, given as a pair."""
     return options.guarantee == EXACTLY_ONCE
+
+
+def _check_exactly_once(function: Listener, name: str) -> None:
+    if inspect.iscoroutinefunction(function):
+        raise InvalidOptions(
+            f"{name} is an async def, but an exactly-once handler runs within one transaction and "
+            "cannot wait: make it a plain function of the event and the transaction"
+        )
+    if not _may_take_two(function):
+        raise InvalidOptions(
+            f"{name} cannot be called with an event and a transaction, as an exactly-once handler "
+            "is: make it a function of both"
+        )
+
+
+def _may_take_two(function: Callable[..., Any]) -> bool:
+    """Tell whether it is possible to call a function with two arguments, as far as is known."""
+    try:
+        # What a wrapper takes need not be what the function within it takes.
+        signature = inspect.signature(function, follow_wrapped=False)
+    except (TypeError, ValueError):
+        return True
+    try:
+        signature.bind(None, None)
+    except TypeError:
+        return False
+    return True
 
 
 def _call_with(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:

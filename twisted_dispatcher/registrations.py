@@ -36,6 +36,7 @@ from twisted_dispatcher.registration.keywords import (
     check_order,
     check_spec,
 )
+from twisted_dispatcher.registration.observing import check_observer
 from twisted_dispatcher.registration.phases import check_phase, check_phases, stopping_phases
 from twisted_dispatcher.registration.registry import Registry
 from twisted_dispatcher.runners.threads import ThreadRunner
@@ -87,7 +88,7 @@ class Registrations:
         self._engine = Engine(
             stopping_phases(on_failure, self._phases), Watchman(self._current_clock)
         )
-        self._engine.observers = tuple(observers)
+        self._engine.observers = tuple(map(check_observer, observers))
         self._registry = Registry(keywords, self._phases, self._handlers_changed)
         self.runners: Mapping[str, IRunner] = {"thread": ThreadRunner(), **(runners or {})}
         self._registrar = Registrar(
@@ -181,7 +182,12 @@ class Registrations:
         self._conditions_changed()
 
     def add_observer(self, observer: IObserver) -> None:
-        """Have an observer told of what is fired from now on."""
+        """
+        Have an observer told of what is fired from now on.
+
+        :raises InvalidOptions: for what has not all methods of one.
+        """
+        check_observer(observer)
         self._engine.observers = (*self._engine.observers, observer)
         self._conditions_changed()
 

@@ -11,10 +11,11 @@ from typing import Any, Final
 
 import attrs
 
+from twisted_dispatcher.durable.arguments import RULES, too_short
 from twisted_dispatcher.errors import DispatcherError, InvalidSettings
 from twisted_dispatcher.registration.keywords import RESERVED, check_keywords, check_order
-from twisted_dispatcher.registration.phases import check_phases, stopping_phases
-from twisted_dispatcher.stores.urls import SQLITE, scheme_of, sqlite_path
+from twisted_dispatcher.registration.phases import check_phases, check_policies, stopping_phases
+from twisted_dispatcher.stores.urls import SQLITE, scheme_of, sqlite_path, without_password
 
 DAY: Final = 86400.0
 PHASES: Final = ("before", "during", "after")
@@ -31,13 +32,6 @@ def _names(value: Any) -> Any:
 
 def _frozen(value: Any) -> Any:
     return dict(value) if isinstance(value, Mapping) else value
-
-
-def _without_password(url: str | None) -> str:
-    """Show which kind of store it is, and nothing that could be a secret."""
-    if isinstance(url, str) and not url.startswith(SQLITE):
-        return repr(f"{url.partition('://')[0]}://...")
-    return repr(url)
 
 
 @attrs.frozen
@@ -62,7 +56,7 @@ class Settings:
     :raises InvalidSettings: with all that is wrong.
     """
 
-    store: str | None = attrs.field(default=None, repr=_without_password)
+    store: str | None = attrs.field(default=None, repr=without_password)
     keywords: tuple[str, ...] = attrs.field(default=(), converter=_names)
     phases: tuple[str, ...] = attrs.field(default=PHASES, converter=_names)
     on_failure: str | Mapping[str, str] = attrs.field(default="continue", converter=_frozen)
@@ -158,6 +152,7 @@ def _phases(settings: Settings) -> str | None:
 
 
 def _on_failure(settings: Settings) -> str | None:
+    check_policies(settings.on_failure)
     # The name of a phase is judged only where there are phases to name.
     if isinstance(settings.phases, tuple) and _phases_are_well(settings):
         stopping_phases(settings.on_failure, settings.phases)
@@ -181,24 +176,21 @@ def _order_by(settings: Settings) -> str | None:
     return None
 
 
-def _worker(settings: Settings) -> str | None:
-    return None if isinstance(settings.worker, bool) else "it is True or False"
-
-
-def _seconds(name: str, *, optional: bool, least: str) -> Callable[[Settings], str | None]:
-    """Give a check for a number of seconds, from 0 or above it."""
+def _argument(name: str) -> Callable[[Settings], str | None]:
+    """Give a check by the rule that the dispatcher has for an argument of the same name."""
 
     def check(settings: Settings) -> str | None:
-        value: Any = getattr(settings, name)
-        if value is None and optional:
-            return None
-        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        if is_number and (value > 0 or (value == 0 and least == "from 0")):
-            return None
-        nothing = ", or None" if optional else ""
-        return f"it is a number of seconds {least}{nothing}, not {value!r}"
+        wanted = RULES[name](getattr(settings, name))
+        return None if wanted is None else f"it is {wanted}"
 
     return check
+
+
+def _keep_keys(settings: Settings) -> str | None:
+    fault = _argument("keep_keys")(settings)
+    if fault is None and _argument("keep_payloads")(settings) is None:
+        fault = too_short(settings.keep_payloads, settings.keep_keys)
+    return fault
 
 
 _CHECKS: Final[Mapping[str, Callable[[Settings], str | None]]] = {
@@ -207,10 +199,6 @@ _CHECKS: Final[Mapping[str, Callable[[Settings], str | None]]] = {
     "phases": _phases,
     "on_failure": _on_failure,
     "order_by": _order_by,
-    "worker": _worker,
-    "lease": _seconds("lease", optional=False, least="above 0"),
-    "drain": _seconds("drain", optional=False, least="from 0"),
-    "bury_after": _seconds("bury_after", optional=True, least="above 0"),
-    "keep_payloads": _seconds("keep_payloads", optional=True, least="from 0"),
-    "keep_keys": _seconds("keep_keys", optional=True, least="from 0"),
+    **{name: _argument(name) for name in RULES},
+    "keep_keys": _keep_keys,
 }

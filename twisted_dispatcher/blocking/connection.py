@@ -181,11 +181,20 @@ class Connection(Registering):
         *,
         timeout: float | None = None,
     ) -> None:
-        """Have a delivery that is done, dead or skipped run again."""
+        """
+        Have a delivery that is done, dead or skipped run again.
+
+        :raises UnknownDelivery, WrongStatus, PayloadGone: as `DurableDispatcher.replay` fails.
+        :raises InvalidReplay, NotDecodable, NotEncodable: likewise, with a context.
+        """
         self._ask(timeout, self._durable("replay"), delivery_id, context)
 
     def skip(self, delivery_id: int, *, timeout: float | None = None) -> None:
-        """Give a delivery up that is dead or waits, so that its event goes on without it."""
+        """
+        Give a delivery up that is not settled, or is dead, so that its event goes on without it.
+
+        :raises UnknownDelivery, WrongStatus: as `DurableDispatcher.skip` fails.
+        """
         self._ask(timeout, self._durable("skip"), delivery_id)
 
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 import attrs
@@ -12,6 +12,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from twisted_dispatcher.amounts import ABOVE_0, FROM_0, Rule, check, count, seconds
 from twisted_dispatcher.chains.calling import Order, order_of
 from twisted_dispatcher.chains.chain import (
     Chain,
@@ -40,6 +41,14 @@ HOUR = 3600.0
 # The keywords by which handlers select the events of chains.
 KEYWORDS = ("chain_type", "state")
 MATCHES = ("all", "exact")
+RULES: Final[Mapping[str, Rule]] = {
+    "every": seconds(ABOVE_0),
+    "lease": seconds(ABOVE_0),
+    "at_once": count(),
+    "max_failures": count(optional=True),
+    "keep_ended": seconds(FROM_0, optional=True),
+    "drain": seconds(FROM_0),
+}
 # After so many seconds it is tried again to start where the store is away.
 RESTART = 1.0
 
@@ -101,11 +110,21 @@ class ChainDispatcher(ChainKeeping):
         :param drain: so many seconds `stop` waits for what is executed; then that is cancelled.
         :raises InvalidChainConfiguration: with all faults of the configuration.
         :raises UnknownChainType: when the configuration has no such type.
+        :raises InvalidOptions: for a number that is out of its range.
         :raises ChainsNeedStore: when the dispatcher works in memory.
         :raises StoreWithoutChains: when its store cannot keep chains.
         """
         if not isinstance(dispatcher, DurableDispatcher):
             raise ChainsNeedStore(dispatcher)
+        check(
+            RULES,
+            every=every,
+            lease=lease,
+            at_once=at_once,
+            max_failures=max_failures,
+            keep_ended=keep_ended,
+            drain=drain,
+        )
         shared = _shared.setdefault(dispatcher, _Shared())
         if chain_configs is None:
             if chain_type not in shared.configurations:

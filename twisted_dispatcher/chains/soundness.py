@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from twisted_dispatcher.chains.states import DONE, NEW
-from twisted_dispatcher.chains.times import moment_after
+from twisted_dispatcher.chains.times import moment_after, next_update_of
 from twisted_dispatcher.chains.transition import Transition
 from twisted_dispatcher.errors import InvalidTransition
 from twisted_dispatcher.options import AT_LEAST_ONCE, EXACTLY_ONCE
@@ -14,6 +14,13 @@ from twisted_dispatcher.options import AT_LEAST_ONCE, EXACTLY_ONCE
 Transitions = Mapping[str, tuple[type[Transition], ...]]
 
 _GUARANTEES: Final = (None, AT_LEAST_ONCE, EXACTLY_ONCE)
+# What a class says of times, and what refuses that where it is none.
+_TIMES: Final[Mapping[str, Callable[[Any, float, str], object]]] = {
+    "not_before": moment_after,
+    "give_up_after": moment_after,
+    "next_update": next_update_of,
+    "date_next_update": next_update_of,
+}
 
 
 def ways_on(listed: Iterable[type[Transition]]) -> Iterator[type[Transition]]:
@@ -64,11 +71,11 @@ def _faults_of_one(transition: type[Transition]) -> Iterator[str]:
 
 def _faults_of_waits(transition: type[Transition]) -> Iterator[str]:
     name = transition.__name__
-    for what in ("not_before", "give_up_after"):
+    for what, check in _TIMES.items():
         value = getattr(transition, what)
         if value is not None and not _is_property(value):
             try:
-                moment_after(value, 0.0, f"{name}.{what}")
+                check(value, 0.0, f"{name}.{what}")
             except InvalidTransition as error:
                 yield str(error)
     if not _names_signals(transition.wait_for):

@@ -36,7 +36,7 @@ def replay(delivery_id: int, store_url: str, context: Any, as_json: bool) -> Non
 @options.STORE
 @options.AS_JSON
 def skip(delivery_id: int, store_url: str, as_json: bool) -> None:
-    """Give a delivery up that is dead or waits, so that its event goes on without it."""
+    """Give a delivery up that is not settled, or is dead, so that its event goes on without it."""
     _change(store_url, delivery_id, lambda mender: mender.skip(delivery_id), as_json)
 
 

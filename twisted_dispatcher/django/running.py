@@ -120,6 +120,12 @@ def replay(delivery_id: int, context: Mapping[str, Any] | None = None) -> None:
     :param context: what the event's context shall be from now on; by default as it was.
     :raises UnknownDelivery: when there is none with this id.
     :raises WrongStatus: when it waits or runs.
+    :raises PayloadGone: when the event was deleted after the time for which payloads are kept;
+        where events are handled at once this is `UnknownDelivery`, too, and so is a handler that
+        is not there any more.
+    :raises InvalidReplay: when there is a context, and the event is no `Event`.
+    :raises NotDecodable, NotEncodable: when there is a context, and the event cannot be read, or
+        not be written with it.
     """
     if conf().run != AT_ONCE:
         connection().replay(delivery_id, context)
@@ -129,7 +135,7 @@ def replay(delivery_id: int, context: Mapping[str, Any] | None = None) -> None:
 
 def skip(delivery_id: int) -> None:
     """
-    Give a delivery up that is dead or waits, so that its event goes on without it.
+    Give a delivery up that is not settled, or is dead, so that its event goes on without it.
 
     :raises UnknownDelivery: when there is none with this id.
     :raises WrongStatus: when it is done or was skipped.

@@ -18,7 +18,9 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from twisted_dispatcher.amounts import check
 from twisted_dispatcher.durable.answering import answering
+from twisted_dispatcher.durable.arguments import RULES, check_store
 from twisted_dispatcher.durable.backstage import Backstage
 from twisted_dispatcher.durable.codec import Codec, default_codec
 from twisted_dispatcher.durable.departures import Departures
@@ -32,6 +34,7 @@ from twisted_dispatcher.durable.worker import DeliveryWorker
 from twisted_dispatcher.errors import (
     InvalidReplay,
     NotRunning,
+    StoreClosed,
 )
 from twisted_dispatcher.events import Event
 from twisted_dispatcher.firing.deferreds import fired
@@ -48,6 +51,7 @@ from twisted_dispatcher.records import (
     Claim,
     Delivery,
     Unplanned,
+    check_status,
 )
 from twisted_dispatcher.registrar import Terms
 from twisted_dispatcher.registration.explaining import Verdict, verdict_on_missing
@@ -125,7 +129,18 @@ class DurableDispatcher(Registrations):
             None keeps it for ever.
         :param keep_keys: the same for its key and its deliveries, not before its payload.
         :param drain: so many seconds `stop` waits for what is running; then that is given back.
+        :raises InvalidOptions: for a store that is none, and a number that is out of its range.
         """
+        check_store(store)
+        check(
+            RULES,
+            worker=worker,
+            lease=lease,
+            drain=drain,
+            bury_after=bury_after,
+            keep_payloads=keep_payloads,
+            keep_keys=keep_keys,
+        )
         self._store = answering(store)
         self._works = worker
         self._keys = KeyMaker()
@@ -135,6 +150,7 @@ class DurableDispatcher(Registrations):
         self._bury_after = bury_after
         self._retention = Retention(self._store, keep_payloads, keep_keys)
         self._is_ready = False
+        self._refusal: Failure | None = None
         self._unplannable: set[int] = set()
         self._roster = Roster()
         super().__init__(
@@ -210,6 +226,7 @@ class DurableDispatcher(Registrations):
         if self._running:
             return
         self._running = True
+        self._refusal = None
         self._journeys.open()
         if not self._works:
             self._became_ready(None)
@@ -223,8 +240,20 @@ class DurableDispatcher(Registrations):
         for deferred in ready:
             deferred.callback(None)
 
+    def _refused(self, failure: Failure) -> None:
+        self._refusal = failure
+        ready, self._ready = self._ready, []
+        for deferred in ready:
+            deferred.errback(failure)
+
     def _not_started(self, failure: Failure) -> None:
         if not self._running:
+            return
+        if failure.check(StoreClosed):
+            # Time does not mend it.
+            _log.failure("{dispatcher} does not start", failure, dispatcher=self)
+            self.stop()
+            self._refused(failure)
             return
         _log.failure("{dispatcher} could not start yet, and tries again", failure, dispatcher=self)
         self._current_clock().callLater(RESTART, self._start_again)
@@ -235,7 +264,13 @@ class DurableDispatcher(Registrations):
             self.start()
 
     def when_ready(self) -> Deferred[None]:
-        """Give a Deferred that fires when what others have left behind was taken over."""
+        """
+        Give a Deferred that fires when what others have left behind was taken over.
+
+        It fails with `StoreClosed` when the store was closed before; then nothing is started.
+        """
+        if self._refusal is not None:
+            return fail(self._refusal)
         if self._is_ready:
             return fired(None)
         deferred: Deferred[None] = Deferred(self._ready.remove)
@@ -250,6 +285,7 @@ class DurableDispatcher(Registrations):
         next worker, as does everything that waits in the store.
         """
         self._running = self._is_ready = False
+        self._refusal = None
         return Deferred.fromCoroutine(self._stop())
 
     async def _stop(self) -> None:
@@ -422,7 +458,12 @@ class DurableDispatcher(Registrations):
         handler: str | None = None,
         limit: int = 100,
     ) -> Deferred[list[Delivery]]:
-        """List deliveries, the newest first, by status, by the event's key, or by handler."""
+        """
+        List deliveries, the newest first, by status, by the event's key, or by handler.
+
+        :raises InvalidOptions: at once, for a status that is none.
+        """
+        check_status(status)
         return self._store.deliveries(status=status, key=key, handler=handler, limit=limit)
 
     def replay(self, delivery_id: int, context: Mapping[str, Any] | None = None) -> Deferred[None]:
@@ -431,7 +472,9 @@ class DurableDispatcher(Registrations):
 
         :param context: what the event's context shall be from now on; by default as it was.
         :return: a Deferred that fires with None when that is stored. It fails with
-            `UnknownDelivery`.
+            `UnknownDelivery`, with `WrongStatus` when it is none of these, with `PayloadGone`, or
+            with another `StoreError`; with a context also with `InvalidReplay` when the event has
+            none, and with `NotDecodable` or `NotEncodable`.
         """
         return Deferred.fromCoroutine(self._replay(delivery_id, context))
 
@@ -451,10 +494,13 @@ class DurableDispatcher(Registrations):
 
     def skip(self, delivery_id: int) -> Deferred[None]:
         """
-        Give a delivery up that is dead or waits, so that its event goes on without it.
+        Give a delivery up that is not settled, or is dead, so that its event goes on without it.
+
+        A handler that is running runs to its end; nobody waits for that, and it changes nothing.
 
         :return: a Deferred that fires with None when that is stored. It fails with
-            `UnknownDelivery`.
+            `UnknownDelivery`, with `WrongStatus` when it is done or was skipped, or with another
+            `StoreError`.
         """
         skipping = self._store.skip(delivery_id, self._current_clock().seconds())
         return skipping.addCallback(lambda _: self._worker.look())

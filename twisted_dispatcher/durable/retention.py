@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from twisted_dispatcher.durable.arguments import too_short
 from twisted_dispatcher.errors import InvalidOptions
 from twisted_dispatcher.interfaces import IStore
 
@@ -24,11 +25,9 @@ class Retention:
         :param keys: the same for its key and its deliveries.
         :raises InvalidOptions: when keys would be kept for a shorter time than payloads.
         """
-        if keys is not None and (payloads is None or payloads > keys):
-            raise InvalidOptions(
-                f"keep_keys={keys!r} is shorter than keep_payloads={payloads!r}: keep keys for as "
-                "long as payloads, or longer"
-            )
+        fault = too_short(payloads, keys)
+        if fault is not None:
+            raise InvalidOptions(fault)
         self._store = store
         self._payloads = payloads
         self._keys = keys

@@ -58,10 +58,19 @@ def stopping_phases(
         if isinstance(on_failure, Mapping)
         else dict.fromkeys(phases, on_failure)
     )
-    for policy in policies.values():
+    check_policies(policies)
+    return frozenset(phase for phase, policy in policies.items() if policy == STOP)
+
+
+def check_policies(on_failure: str | Mapping[str, str]) -> None:
+    """
+    Refuse what is no policy, for whatever phase it is given.
+
+    :raises InvalidOptions: naming those that there are.
+    """
+    for policy in on_failure.values() if isinstance(on_failure, Mapping) else (on_failure,):
         if policy not in (CONTINUE, STOP):
             raise InvalidOptions(
                 f"on_failure is {CONTINUE!r}, {STOP!r}, or a dict of one of these by phase, "
                 f"not {policy!r}"
             )
-    return frozenset(phase for phase, policy in policies.items() if policy == STOP)

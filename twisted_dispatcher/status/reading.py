@@ -11,7 +11,15 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
 from twisted_dispatcher.interfaces import IStore
-from twisted_dispatcher.records import DEAD, PENDING, RETRYING, RUNNING, Delivery, StoredEvent
+from twisted_dispatcher.records import (
+    DEAD,
+    PENDING,
+    RETRYING,
+    RUNNING,
+    Delivery,
+    StoredEvent,
+    check_status,
+)
 from twisted_dispatcher.status.reasons import Reason, Surroundings, reason_of, reason_of_event
 
 T = TypeVar("T")
@@ -82,7 +90,12 @@ class Status:
         handler: str | None = None,
         limit: int = 100,
     ) -> Deferred[list[Delivery]]:
-        """List deliveries, the newest first; see `IStore.deliveries`."""
+        """
+        List deliveries, the newest first; see `IStore.deliveries`.
+
+        :raises InvalidOptions: at once, for a status that is none.
+        """
+        check_status(status)
         return self._store.deliveries(status=status, key=key, handler=handler, limit=limit)
 
     def dead(self, *, handler: str | None = None, limit: int = 100) -> Deferred[list[Explained]]:

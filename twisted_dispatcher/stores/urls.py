@@ -34,6 +34,13 @@ def scheme_of(url: Any) -> str:
     return _SCHEMES[scheme]
 
 
+def without_password(url: Any) -> str:
+    """Show a URL that is a SQLite one, and of any other only which kind of store it is."""
+    if isinstance(url, str) and not url.startswith(SQLITE):
+        return repr(f"{url.partition('://')[0]}://...")
+    return repr(url)
+
+
 def sqlite_path(url: str) -> str | None:
     """
     Give the path of the file that a SQLite URL names, or None for a store in memory.

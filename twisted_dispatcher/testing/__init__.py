@@ -15,12 +15,19 @@ be forgotten. `TriggerAssertions` are for trigger sessions.
 """
 
 from twisted_dispatcher.testing.assertions import OutcomeAssertions
-from twisted_dispatcher.testing.clocked import NeverSettled, clocked_dispatcher, pump, result_of
+from twisted_dispatcher.testing.clocked import (
+    NeverSettled,
+    NotADeferred,
+    clocked_dispatcher,
+    pump,
+    result_of,
+)
 from twisted_dispatcher.testing.durable import clocked_durable_dispatcher, later
 from twisted_dispatcher.testing.triggers import TriggerAssertions
 
 __all__ = [
     "NeverSettled",
+    "NotADeferred",
     "OutcomeAssertions",
     "TriggerAssertions",
     "clocked_dispatcher",

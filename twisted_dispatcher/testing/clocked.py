@@ -21,6 +21,14 @@ class NeverSettled(DispatcherError, AssertionError):
     """A Deferred has not fired, and nothing that is scheduled will make it."""
 
 
+class NotADeferred(DispatcherError, TypeError):
+    """Something else stands where a Deferred is waited for."""
+
+    def __init__(self, given: object, usage: str) -> None:
+        self.given = given
+        super().__init__(f"{usage} takes a Deferred, not {given!r}")
+
+
 @implementer(IRunner)
 class _SameThread:
     """Stands in for threads: runs the handler at once, in the thread of the test."""
@@ -55,7 +63,9 @@ def result_of(deferred: Deferred[T]) -> T:
     Give the result of a Deferred that has fired, or raise what it failed with.
 
     :raises NeverSettled: when it has not fired.
+    :raises NotADeferred: for anything else.
     """
+    _check(deferred, "result_of(deferred)")
     result = settle(deferred)
     if result is deferred:
         raise NeverSettled(
@@ -76,7 +86,9 @@ def pump(clock: Clock, deferred: Deferred[T], limit: float = 10 * 365 * 86400.0)
     :param limit: seconds of the clock that may pass.
     :return: the result of the Deferred; what it failed with is raised.
     :raises NeverSettled: when nothing is scheduled any more, or not within the limit.
+    :raises NotADeferred: also where clock and Deferred have changed places.
     """
+    _check(deferred, "pump(clock, deferred)")
     end = clock.seconds() + limit
     while not deferred.called or deferred.paused:
         calls = [call.getTime() for call in clock.getDelayedCalls()]
@@ -89,3 +101,8 @@ def pump(clock: Clock, deferred: Deferred[T], limit: float = 10 * 365 * 86400.0)
             raise NeverSettled(f"the Deferred has not fired within {limit:g} seconds of the clock")
         clock.advance(max(0.0, min(calls) - clock.seconds()))
     return result_of(deferred)
+
+
+def _check(deferred: object, usage: str) -> None:
+    if not isinstance(deferred, Deferred):
+        raise NotADeferred(deferred, usage)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from twisted.internet.task import Clock
 
 from twisted_dispatcher.durable.dispatcher import DurableDispatcher
 from twisted_dispatcher.interfaces import IStore
 from twisted_dispatcher.stores import open_store
-from twisted_dispatcher.testing.clocked import _SameThread, pump
+from twisted_dispatcher.testing.clocked import NeverSettled, _SameThread, pump
+
+# So many seconds of the clock may pass until a dispatcher has started.
+LONGEST_START: Final = 600.0
 
 
 def clocked_durable_dispatcher(
@@ -31,6 +34,9 @@ def clocked_durable_dispatcher(
         default it is in memory.
     :param clock: by default a new one.
     :param options: what else `DurableDispatcher` takes.
+    :raises StoreClosed: when the store was closed before.
+    :raises NeverSettled: when it does not start within ten minutes of the clock, or not at all, as
+        on a store that goes by another clock.
     """
     if clock is None:
         clock = Clock()
@@ -39,8 +45,21 @@ def clocked_durable_dispatcher(
     options.setdefault("runners", {"thread": _SameThread()})
     dispatcher = DurableDispatcher(store, keywords, clock=clock, **options)
     dispatcher.start()
-    pump(clock, dispatcher.when_ready())
+    _pump_start(clock, dispatcher)
     return dispatcher, clock
+
+
+def _pump_start(clock: Clock, dispatcher: DurableDispatcher) -> None:
+    try:
+        pump(clock, dispatcher.when_ready(), LONGEST_START)
+    except NeverSettled:
+        if clock.getDelayedCalls():
+            raise
+        # A start waits for nothing but answers of the store.
+        raise NeverSettled(
+            "the store does not answer, and nothing is scheduled on the clock: the store goes by "
+            "another clock, give open_store(url, reactor=clock)"
+        ) from None
 
 
 def later(clock: Clock, seconds: float = 61.0) -> Clock:

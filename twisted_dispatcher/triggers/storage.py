@@ -53,7 +53,7 @@ class TriggerStorage:
         """
         :param dispatcher: a `DurableDispatcher`; by default the utility that is registered for
             `IEventDispatcher` with zope.component.
-        :raises InvalidSession: when the uid cannot be one.
+        :raises InvalidSession: when the uid cannot be one, or there is no dispatcher.
         :raises StoreWithoutTriggers: when the dispatcher's store keeps no sessions.
         """
         self.uid = check_uid(uid)
@@ -203,12 +203,16 @@ def check_uid(uid: object) -> str:
 
 
 def _the_utility() -> Any:
+    cure = "register it as a utility: provideUtility(dispatcher, IEventDispatcher)"
     try:
-        from zope.component import getUtility
+        from zope.component import queryUtility
     except ImportError:
         raise InvalidSession(
-            "give the dispatcher, or install zope.component and register it as a utility"
+            f"give the dispatcher, or install zope.component and {cure}"
         ) from None
     from twisted_dispatcher.interfaces import IEventDispatcher
 
-    return getUtility(IEventDispatcher)
+    found = queryUtility(IEventDispatcher)
+    if found is None:
+        raise InvalidSession(f"give the dispatcher, or {cure}")
+    return found
