@@ -408,6 +408,21 @@ class DeadLetterTests(DurableTests):
         self.assertEqual([{"price": 7}], [each.context for each in handler.events])
         self.flushLoggedErrors(Problem, KeyError)
 
+    async def test_refused_replay_with_changed_context(self) -> None:
+        """A replay that is refused changes nothing for the handlers that are still to come."""
+        dispatcher, slow, last = await self.started(), Waiting(), Recorder()
+        self.add(dispatcher, slow, name="slow")
+        self.add(dispatcher, last, phase="after", name="last")
+        await self.result(dispatcher.accept_event(Event("order", context={"price": 7})))
+        (running,) = await self.result(dispatcher.deliveries("running"))
+
+        with self.assertRaises(errors.WrongStatus):
+            await self.result(dispatcher.replay(running.id, {"price": 9}))
+        slow.pending[0].callback(None)
+        await self.until_settled(dispatcher)
+
+        self.assertEqual([{"price": 7}], [each.context for each in last.events])
+
     async def test_replay_of_what_stopped_an_event(self) -> None:
         """When what stopped an event is replayed well, its later phases follow after all."""
         dispatcher, log = await self.started(on_failure="stop"), list[str]()

@@ -479,7 +479,7 @@ class DurableDispatcher(Registrations):
         return Deferred.fromCoroutine(self._replay(delivery_id, context))
 
     async def _replay(self, delivery_id: int, context: Mapping[str, Any] | None) -> None:
-        body = None
+        body = journey = event = None
         if context is not None:
             event = self._codec.decode(await self._store.body_of(delivery_id))
             if not isinstance(event, Event):
@@ -487,9 +487,9 @@ class DurableDispatcher(Registrations):
             event = attrs.evolve(event, context=dict(context))
             body = self._codec.encode(event)
             journey = self._journeys.get((await self._store.delivery(delivery_id)).event_id)
-            if journey is not None:
-                journey.event = event
         await self._store.replay(delivery_id, body, self._current_clock().seconds())
+        if journey is not None:
+            journey.event = event
         self._worker.look()
 
     def skip(self, delivery_id: int) -> Deferred[None]:
