@@ -28,10 +28,10 @@ MAILS = [
     (0, "finn@example.org", "Thank you, Finn"),
     (0, "gus@example.org", "Thank you, Gus"),
     (3, "bob@example.org", "“Bob eats no chocolate & no cake” needs a push"),
-    (8, "ada@example.org", "Does your newspaper know of “Ada swims across the lake”?"),
+    (8, "ada@example.org", "Does your newspaper know?"),
     (8, "ada@example.org", "“Ada swims across the lake” ends soon"),
-    (8, "bob@example.org", "Does your newspaper know of “Bob eats no chocolate & no cake”?"),
-    (8, "cleo@example.org", "Does your newspaper know of “Cleo reads <War and Peace> aloud”?"),
+    (8, "bob@example.org", "Does your newspaper know?"),
+    (8, "cleo@example.org", "Does your newspaper know?"),
     (11, "ada@example.org", "“Ada swims across the lake” has brought 40"),
 ]
 

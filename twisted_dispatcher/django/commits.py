@@ -11,10 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache, wraps
-from typing import Any
+from typing import Any, Final
 
 from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.transaction import Atomic
+
+_HELD: Final = "_twisted_dispatcher_held"
 
 
 class _AtCommit:
@@ -79,11 +81,24 @@ def _call_if_committed(using: str) -> None:
         each()
 
 
+def hold(connection: Any) -> None:
+    """Have nothing count as committed until `release`: it may yet be undone."""
+    vars(connection)[_HELD] = vars(connection).get(_HELD, 0) + 1
+
+
+def release(connection: Any) -> None:
+    """Let count as committed what does."""
+    vars(connection)[_HELD] -= 1
+    if connection.run_on_commit:
+        _call_if_committed(connection.alias)
+
+
 def _counts_as_committed(connection: Any) -> bool:
     """Tell whether no transaction is open but those that a test case has opened."""
     return (
         bool(connection.atomic_blocks)
         and not connection.needs_rollback
+        and not vars(connection).get(_HELD)
         and all(each._from_testcase for each in connection.atomic_blocks)
     )
 

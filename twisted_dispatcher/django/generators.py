@@ -17,7 +17,7 @@ variables there are. `events_from_generators` gives the events; whoever calls it
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from functools import lru_cache, partial
 from typing import Any, Final
 
@@ -67,16 +67,26 @@ def _contained(described: Any, sharing: Callable[[Any], Any]) -> Any:
     if not isinstance(described, Mapping):
         return described
     found = dict(described)
-    if callable(found.get("candidates")):
-        found["candidates"] = sharing(found["candidates"])
+    candidates, conditions = found.get("candidates"), found.get("conditions")
+    if callable(candidates) and isinstance(candidates, Hashable):
+        found["candidates"] = sharing(candidates)
     if callable(found.get("context")):
-        found["context"] = partial(_context_of, found["context"])
+        found["context"] = partial(_asked, found["context"])
+    if isinstance(conditions, (list, tuple)):
+        found["conditions"] = [_contained_condition(each) for each in conditions]
     return found
 
 
-def _context_of(context: Callable[[Any], Any], candidate: Any) -> Any:
-    with contained(connections[conf().database], callable_name(context)):
-        return context(candidate)
+def _contained_condition(condition: Any) -> Any:
+    if not (isinstance(condition, Mapping) and callable(condition.get("test"))):
+        return condition
+    return {**condition, "test": partial(_asked, condition["test"])}
+
+
+def _asked(function: Callable[[Any], Any], about: Any) -> Any:
+    """Call what a generator has to say of a candidate, or of a variable."""
+    with contained(connections[conf().database], callable_name(function)):
+        return function(about)
 
 
 class _ContainedCandidates:

@@ -80,9 +80,18 @@ class Resolved(dict[Any, Any]):
     get: Any = Mapping.get
     items: Any = Mapping.items
     values: Any = Mapping.values
-    pop = MutableMapping.pop
-    popitem = MutableMapping.popitem
     setdefault = MutableMapping.setdefault
+
+    def pop(self, name: Any, *default: Any) -> Any:
+        if name not in self:
+            return super().pop(name, *default)
+        found = self[name]
+        del self[name]
+        return found
+
+    def popitem(self) -> Any:
+        name = next(reversed(self))
+        return name, self.pop(name)
 
     def copy(self) -> dict[Any, Any]:
         return dict(self)
@@ -126,7 +135,7 @@ def _refers(value: Any) -> bool:
         return any(map(_refers, value)) or any(map(_refers, value.values()))
     if kind in _SEQUENCES:
         return any(map(_refers, value))
-    return kind is Reference
+    return kind is Reference or (kind is Event and _refers(value.context))
 
 
 def register() -> None:

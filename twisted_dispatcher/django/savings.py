@@ -20,7 +20,7 @@ from django.db.models import Model
 from django.db.models.signals import post_save
 
 from twisted_dispatcher.django.conf import conf
-from twisted_dispatcher.django.containing import contained
+from twisted_dispatcher.django.containing import TransactionSpoilt, contained
 from twisted_dispatcher.django.outbox import Draft, drafted
 from twisted_dispatcher.django.pending import record_at_commit
 from twisted_dispatcher.django.presence import require_installed
@@ -111,6 +111,7 @@ def drafts_of(
 
     :param connection: Django's, to the database of which the source may ask something.
     :param report: called with the name of the source, the key, and what is wrong.
+    :raises TransactionSpoilt: when what it has asked cannot be undone.
     """
     name = callable_name(source)
     drafts: list[Draft] = []
@@ -125,6 +126,8 @@ def drafts_of(
                     if is_of_database(error):
                         raise
                     report(name, key_of(declaration), error)
+    except TransactionSpoilt:
+        raise
     except Exception as error:
         broke = SourceBroke(name, error)
         broke.__cause__ = error

@@ -11,6 +11,7 @@ from django.db import DatabaseError, connections
 from twisted.python.failure import Failure
 
 from twisted_dispatcher.django.conf import conf
+from twisted_dispatcher.django.containing import TransactionSpoilt, is_in_error
 from twisted_dispatcher.django.outbox import Draft, Recorded, drafted, record_drafts
 from twisted_dispatcher.django.problems import is_of_database, key_of, tell
 from twisted_dispatcher.errors import InvalidSource, SourceBroke
@@ -149,10 +150,16 @@ class Recorder:
             self.error.__cause__ = error
             self._report.add_problem(self.name, None, Failure(self.error))
         self.is_over = len(found) < window
+        if self._is_in_transaction() and is_in_error(self._connection):
+            raise TransactionSpoilt(self.name)
         return found
 
+    @property
+    def _connection(self) -> Any:
+        return connections[self.using or conf().database]
+
     def _is_in_transaction(self) -> bool:
-        return bool(connections[self.using or conf().database].in_atomic_block)
+        return bool(self._connection.in_atomic_block)
 
     def _drafts(self, declarations: Iterable[Any]) -> list[Draft]:
         drafts = []

@@ -13,6 +13,7 @@ from typing import Any
 from django.db import connections, transaction
 
 from twisted_dispatcher.django.beginning import Beginning
+from twisted_dispatcher.django.containing import is_in_error
 from twisted_dispatcher.errors import DispatcherError
 from twisted_dispatcher.stores.outbox.sqlite import LOCK
 
@@ -66,7 +67,7 @@ def _transaction(connection: Any) -> Iterator[None]:
     It may write from its beginning on, and waits until it may. SQLite refuses it otherwise to one
     that has read, where others have written since.
 
-    :raises SaveUndone: when Django would roll it back without a word.
+    :raises SaveUndone: when Django, or PostgreSQL, would roll it back without a word.
     """
     begins = connection.get_autocommit()
     with transaction.atomic(using=connection.alias, savepoint=False):
@@ -75,7 +76,7 @@ def _transaction(connection: Any) -> Iterator[None]:
                 connection.connection.execute(LOCK)
         with Beginning(connection):
             yield
-        if connection.needs_rollback:
+        if connection.needs_rollback or is_in_error(connection):
             raise SaveUndone from getattr(connection, "rollback_exc", None)
 
 

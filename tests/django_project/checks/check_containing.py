@@ -7,18 +7,23 @@ from contextlib import contextmanager, nullcontext, suppress
 from functools import partial, wraps
 from itertools import product
 from typing import Any
+from unittest import skipUnless
 
 from django.db import DatabaseError, IntegrityError, connection, connections, transaction
 from django.db.models.signals import post_save, pre_save
-from django.test import TransactionTestCase
+from django.test import TestCase, TransactionTestCase
 
 from tests.django_project.checks.recording import FLUSHED, SourcesMixin, keys
-from tests.django_project.club.models import Gift, Member
+from tests.django_project.club.models import Gift, Member, Veteran
+from twisted_dispatcher.django import api
+from twisted_dispatcher.django.containing import TransactionSpoilt
 from twisted_dispatcher.django.models import Event
+from twisted_dispatcher.django.testing import deliver_at_once
 from twisted_dispatcher.django.writing import SaveUndone
 from twisted_dispatcher.sources import event
 
 LOGGER = "twisted_dispatcher.django"
+ON_POSTGRESQL = connection.vendor == "postgresql"
 
 
 def before_any_statement() -> None:
@@ -137,6 +142,74 @@ class SourceTests(SourcesMixin, TransactionTestCase):
         self.assertIn("transaction.atomic()", logged.output[0])
         self.assertIn("SourceTests.source", logged.output[0])
 
+    def test_callbacks(self) -> None:
+        """What a source that fails wanted at the commit does not happen, on no database."""
+        called: list[str] = []
+
+        def want() -> None:
+            transaction.on_commit(lambda: called.append("before"))
+            with transaction.atomic():
+                Member.objects.update(name="lost")
+                transaction.on_commit(lambda: called.append("within"))
+            Member(name="Dora").save(using="other")
+            raise ValueError
+
+        self.doing = want
+        with (
+            self.assertLogs(LOGGER, "ERROR"),
+            transaction.atomic(),
+            transaction.atomic(using="other"),
+        ):
+            transaction.on_commit(lambda: called.append("mine"))
+            Member.objects.create(name="Bob")
+
+        self.assertEqual(["mine"], called)
+        self.assertEqual(["came while want_Bob"], keys())
+
+    def test_by_hand(self) -> None:
+        """Sources are contained also where transactions are begun by hand."""
+        self.doing = by_hand
+        transaction.set_autocommit(False)
+        try:
+            with self.assertLogs(LOGGER, "ERROR"):
+                Member.objects.create(name="Bob")
+            Member.objects.create(name="Cleo")
+            transaction.commit()
+        finally:
+            transaction.rollback()
+            transaction.set_autocommit(True)
+
+        self.assertEqual({"Ann", "Bob", "Cleo"}, {each.name for each in Member.objects.all()})
+
+    def test_closes(self) -> None:
+        """A source that closes the connection loses the row, and save() says so."""
+        self.doing = connection.close
+
+        with self.assertRaises(SaveUndone):
+            Member.objects.create(name="Bob")
+
+        self.assertEqual(["Ann"], [each.name for each in Member.objects.all()])
+
+    @skipUnless(ON_POSTGRESQL, "SQLite has no procedures")
+    def test_past_django(self) -> None:
+        """That a source has spoilt the transaction past Django's statements is told."""
+
+        def call() -> None:
+            with connection.cursor() as cursor:
+                cursor.callproc("no_function")
+
+        self.register(Veteran, lambda veteran: self.doing())
+        for doing, model in product(
+            (call, wraps(call)(lambda: caught(call))),
+            # With an event, and without one.
+            (Member, Veteran),
+        ):
+            self.doing = doing
+            for transact in (nullcontext, transaction.atomic):
+                with self.assertRaises(TransactionSpoilt), transact():
+                    model.objects.create(name="Bob")
+                self.assertEqual(["Ann"], [each.name for each in Member.objects.all()])
+
     def test_other_database(self) -> None:
         """What is asked of a database that is not the instance's is undone as well."""
         self.doing = by_hand
@@ -147,6 +220,33 @@ class SourceTests(SourcesMixin, TransactionTestCase):
 
         self.assertEqual({"Ann", "Al"}, {each.name for each in Member.objects.all()})
         self.assertEqual(1, Member.objects.using("other").count())
+
+
+class AtOnceTests(SourcesMixin, TestCase):
+    """Events that are handled at once, within the transaction of a test."""
+
+    def test_undone(self) -> None:
+        """What a source has undone is not handled, though its own blocks have ended."""
+        handled: list[Any] = []
+
+        def source(member: Member) -> Iterator[Any]:
+            yield event("came", member.name)
+            if member.name == "Bob":
+                with transaction.atomic():
+                    Member.objects.create(name="Cleo")
+                raise ValueError
+            if member.name == "Dora":
+                with transaction.atomic():
+                    Member.objects.create(name="Eve")
+
+        self.register(Member, source)
+        api.register_group_handler(handler=handled.append, group="came")
+        with deliver_at_once(), self.assertLogs(LOGGER, "ERROR"):
+            Member.objects.create(name="Bob")
+            self.assertEqual(["came_Bob"], [each.key for each in handled])
+            Member.objects.create(name="Dora")
+
+        self.assertEqual({"came_Bob", "came_Dora", "came_Eve"}, {each.key for each in handled})
 
 
 class ReceiverTests(SourcesMixin, TransactionTestCase):
@@ -161,16 +261,18 @@ class ReceiverTests(SourcesMixin, TransactionTestCase):
         Gift.objects.create(member=Member.objects.create(name="Ann"))
 
     @contextmanager
-    def receiving(self, signal: Any, doing: Callable[[], object]) -> Iterator[None]:
+    def receiving(
+        self, signal: Any, doing: Callable[[], object], sender: Any = Member
+    ) -> Iterator[None]:
         """Have something done by a receiver."""
 
         def receiver(**rest: Any) -> None:
-            signal.disconnect(receiver, sender=Member)
+            signal.disconnect(receiver, sender=sender)
             doing()
 
-        signal.connect(receiver, sender=Member)
+        signal.connect(receiver, sender=sender)
         yield
-        self.assertFalse(signal.disconnect(receiver, sender=Member))
+        self.assertFalse(signal.disconnect(receiver, sender=sender))
 
     def test_caught(self) -> None:
         """A row that cannot be kept is told of by save(), with the cure."""
@@ -186,6 +288,19 @@ class ReceiverTests(SourcesMixin, TransactionTestCase):
             if signal is post_save:
                 self.assertIsInstance(told.exception, SaveUndone)
                 self.assertIn("transaction.atomic()", str(told.exception))
+            self.assertEqual(["Ann"], [each.name for each in Member.objects.all()])
+
+    @skipUnless(ON_POSTGRESQL, "SQLite undoes the statement alone, and goes on")
+    def test_caught_by_hand(self) -> None:
+        """What the database alone knows of is told of as well, with events and without."""
+        self.register(Veteran, lambda member: None)
+        for model in (Member, Veteran):
+            with (
+                self.subTest(model),
+                self.receiving(post_save, partial(caught, by_hand), model),
+                self.assertRaises(SaveUndone),
+            ):
+                model.objects.create(name="Bob")
             self.assertEqual(["Ann"], [each.name for each in Member.objects.all()])
 
     def test_contained(self) -> None:

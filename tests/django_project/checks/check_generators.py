@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
+from unittest import skipUnless
 from unittest.mock import Mock, patch
 
 from django.contrib.auth.models import User
-from django.db import DatabaseError, transaction
-from django.test import TestCase
+from django.db import DatabaseError, connection, transaction
+from django.test import TestCase, TransactionTestCase
 from django.urls import reverse
 
 from tests.django_project.club.models import Member
@@ -17,6 +18,8 @@ from twisted_dispatcher.django import api
 from twisted_dispatcher.django.generators import events_from_generators
 from twisted_dispatcher.django.models import Condition, Event, Generator
 from twisted_dispatcher.errors import UnknownGeneratorSource, UnknownOperator
+
+ON_POSTGRESQL = connection.vendor == "postgresql"
 
 
 def facts_of(member: Member) -> dict[str, Any]:
@@ -156,6 +159,50 @@ class TransactionTests(GeneratorCase):
         )
         self.assertTrue(all(isinstance(each.error, DatabaseError) for each in problems))
 
+    def test_refused_conditions(self) -> None:
+        """What the database refuses to a condition is contained as well."""
+
+        def refused(value: Any) -> bool:
+            return bool(Member.objects.extra(where=["no_column = 1"]).exists())
+
+        described: Any = {"candidates": Member.objects.all, "context": facts_of}
+        asking = {"conditions": [{"variable": "letters", "test": refused}]}
+        problems: list[Any] = []
+
+        with transaction.atomic():
+            report = api.process_events(
+                events_from_generators(
+                    [{"group": "a", **described, **asking}, {"group": "b", **described}],
+                    problems.append,
+                )
+            )
+
+        self.assertEqual((3, 3), (report.recorded, Event.objects.count()))
+        self.assertEqual({"a": 3}, Counter(each.group for each in problems))
+
+    def test_unhashable(self) -> None:
+        """Candidates that cannot be told from others are a problem of their generator alone."""
+
+        class Unhashable:
+            __hash__ = None  # type: ignore[assignment]
+
+            def __call__(self) -> Any:
+                return Member.objects.all()
+
+        described: Any = {"context": facts_of}
+        problems: list[Any] = []
+        found = list(
+            events_from_generators(
+                [
+                    {"group": "a", "candidates": Unhashable(), **described},
+                    {"group": "b", "candidates": Member.objects.all, **described},
+                ],
+                problems.append,
+            )
+        )
+
+        self.assertEqual((3, ["a"]), (len(found), [each.group for each in problems]))
+
     def test_shared(self) -> None:
         """Generators of one source still ask for its candidates once."""
         asked = Mock(side_effect=Member.objects.all)
@@ -165,6 +212,26 @@ class TransactionTests(GeneratorCase):
 
         self.assertEqual(6, len(list(events_from_generators())))
         asked.assert_called_once_with()
+
+
+@skipUnless(ON_POSTGRESQL, "SQLite has no cursors on the server, and spoils no transaction")
+class ServerCursorTests(TransactionTestCase):
+    """Candidates that are read on from a cursor of the server."""
+
+    def test_spoilt(self) -> None:
+        """What spoils the transaction, and cannot be undone, is raised."""
+        Member.objects.bulk_create(Member(name=f"{number}") for number in range(6))
+        rows = Member.objects.order_by("pk").extra(select={"x": "1 / (5 - name::int)"})
+        generator: Any = {
+            "group": "a",
+            "candidates": lambda: rows.iterator(chunk_size=2),
+            "context": lambda member: {"name": member.name},
+        }
+
+        with self.assertRaises(DatabaseError), transaction.atomic():
+            api.process_events(events_from_generators([generator], lambda problem: None))
+
+        self.assertEqual(0, Event.objects.count())
 
 
 class GeneratorPagesTests(GeneratorCase):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import smtplib
+import sqlite3
 from io import StringIO
 from typing import Any
 from unittest import mock
@@ -12,7 +13,7 @@ from django.contrib.auth.models import User
 from django.core import mail as mailing
 from django.core.exceptions import ValidationError
 from django.core.management import CommandError, call_command
-from django.db import IntegrityError, connection, transaction
+from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.test import TestCase, TransactionTestCase, override_settings
 from django.urls import reverse
 
@@ -71,6 +72,15 @@ class TemplateTests(TestCase):
             with self.subTest(source), self.assertRaises(ValidationError) as caught:
                 Mail(event_group="joined", template_source=source).full_clean()
             self.assertEqual(["template_source"], list(caught.exception.message_dict))
+
+    def test_validated_with_an_example(self) -> None:
+        """Where the setting names an example of a context, templates are tried with that."""
+        row = Mail(event_group="joined", template_source="{{ nick|default:user }} {{ key|add:1 }}")
+
+        with self.settings(TWISTED_DISPATCHER={"MAILS_CONTEXT": f"{__name__}.context_of"}):
+            row.full_clean()
+        self.assertRaises(ValidationError, row.full_clean)
+        row.full_clean(exclude=["template_source"])
 
     def test_unique(self) -> None:
         """A group has one template (S93)."""
@@ -140,14 +150,14 @@ class ComposingTests(TestCase):
 
     def test_template_fails(self) -> None:
         """The mail has what the event says, and the failure is logged (S84)."""
-        Mail.objects.create(event_group="joined", template_source="{% if %}")
+        for source in ("{% if %}", "{{ secret|add:missing }}", "{{ 7|divisibleby:secret }}"):
+            with self.subTest(source), self.assertLogs(LOGGER, "ERROR") as caught:
+                wanted = joined(1, {**TO, "subject": "Own"}, secret="xyz")
+                found = self.mail(wanted, mails={"joined": source})
 
-        with self.assertLogs(LOGGER, "ERROR") as caught:
-            found = self.mail(joined(1, {**TO, "subject": "Own"}, secret="xyz"))
-
-        self.assertEqual(("Own", ""), (found.subject, found.body))
-        self.assertIn("joined_1", caught.output[0])
-        self.assertNotIn("xyz", caught.output[0])
+            self.assertEqual(("Own", ""), (found.subject, found.body))
+            self.assertIn("joined_1", caught.output[0])
+            self.assertNotIn("xyz", caught.output[0])
 
     def test_wrong(self) -> None:
         """What makes no mail that could be sent is refused, with the reason (S85, S91)."""
@@ -159,6 +169,9 @@ class ComposingTests(TestCase):
             ({**full, "to": "ann@example.org"}, "to"),
             ({**full, "subject": "two\nlines"}, "line break"),
             ({**full, "headers": 7}, "headers"),
+            ({**full, "bcc": ["x@e.org\nBcc: y@e.org"]}, "line break"),
+            ({**full, "to": ["x@e.org, y@e.org"]}, "one whole"),
+            ({**full, "cc": ["no address <"]}, "one whole"),
             ("ann@example.org", "not a mapping"),
         ):
             with self.subTest(wanted), self.assertRaises(InvalidMail) as caught:
@@ -171,6 +184,7 @@ class ComposingTests(TestCase):
         wanted = {**TO, "subject": "Hello"}
         given = {**wanted, "headers": {"message-ID": "<own@club.example>", "X-Kind": "a"}}
         strange = {**wanted, "from_email": "nobody"}
+        foreign = {**wanted, "from_email": "me@müller.example"}
 
         self.assertEqual(
             {"Message-ID": "<joined_1%20%3E@club.example>"},
@@ -179,6 +193,10 @@ class ComposingTests(TestCase):
         self.assertEqual(given["headers"], self.mail(joined(1, given)).extra_headers)
         self.assertEqual(
             {"Message-ID": "<joined_1@localhost>"}, self.mail(joined(1, strange)).extra_headers
+        )
+        self.assertEqual(
+            {"Message-ID": "<joined_1@xn--mller-kva.example>"},
+            self.mail(joined(1, foreign)).extra_headers,
         )
 
 
@@ -317,6 +335,34 @@ class RolledBackTests(Scenes, TestCase):
 class CommittedTests(Scenes, TransactionTestCase):
     """With transactions that commit."""
 
+    databases = ("default", "other")
+
+    def test_by_hand(self) -> None:
+        """Where transactions are begun by hand, event and mail are in the one that is open."""
+        transaction.set_autocommit(False)
+        try:
+            stream = [joined(1, user="Ann"), joined(2, {**TO, "colour": "red"}), joined(3)]
+            with self.assertLogs(LOGGER, "ERROR"):
+                process_mail_events(api.only_new_events(stream))
+            self.assertEqual(4, len(keys()))
+            transaction.rollback()
+            self.assertEqual([], keys())
+        finally:
+            transaction.rollback()
+            transaction.set_autocommit(True)
+
+    def test_other_database(self) -> None:
+        """What was known before is not mailed, also if it happens on another database."""
+        api.process_events([joined(1, user="Ann")])
+
+        with deliver_at_once(), transaction.atomic(using="other"):
+            stream = api.only_new_events([joined(n, user="Bob") for n in (1, 2)], using="other")
+            process_mail_events(stream)
+            self.assertEqual(["joined_1"], keys())
+
+        self.assertEqual(["Welcome: Bob"], self.subjects())
+        self.assertEqual((1, 1), (stream.report.recorded, stream.report.known))
+
     def test_rolled_back(self) -> None:
         """What is rolled back is not mailed, and is new again."""
         with deliver_at_once():
@@ -378,6 +424,15 @@ class CommandTests(SourcesMixin, TestCase):
         Mail.objects.create(event_group="left", template_source="Bye, {{ name }}")
         self.assertIn("1 mails written, 0 problems", self.run_command())
         self.assertEqual(["Welcome", "Bye, Ann"], [each.subject for each in mailing.outbox])
+
+    def test_not_migrated(self) -> None:
+        """Where a table is missing the cure is named."""
+        lacking = DatabaseError("no such table: dispatcher_mails_mail")
+        lacking.__cause__ = sqlite3.OperationalError("no such table: dispatcher_mails_mail")
+        refusing = mock.patch.object(Mail.objects, "exists", side_effect=lacking)
+
+        with refusing, self.assertRaisesMessage(CommandError, "manage.py migrate"):
+            self.run_command()
 
     def test_bad_generator(self) -> None:
         """A generator that cannot be used is told, and the others go on."""

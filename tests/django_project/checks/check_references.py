@@ -80,6 +80,15 @@ class ReferencesTests(TestCase):
         self.assertEqual(frozenset([self.ada, 1]), found["frozen"])
         self.assertEqual({self.ada: 1}, found["of"])
 
+    def test_events(self) -> None:
+        """Instances are found in events that stand in a context, at any depth."""
+        inner = Event("b", context={"member": self.ada})
+        found = self.sent(event=inner, events=[inner, {"it": inner}])
+
+        self.assertEqual(self.ada, found["event"]["member"])
+        self.assertEqual(self.ada, found["events"][0]["member"])
+        self.assertEqual(self.ada, found["events"][1]["it"]["member"])
+
     def test_plain(self) -> None:
         """What has no instance in it is what it was, and may go wherever such a thing may go."""
         payload = {"a": {"b": [1, (2, 3)]}}
@@ -120,6 +129,10 @@ class ReferencesTests(TestCase):
         for what, made in makers.items():
             with self.subTest(what):
                 self.assertEqual(row, made())
+        self.assertEqual(7, sent().pop("no name", 7))
+        with self.assertRaises(KeyError):
+            sent().pop("no name")
+        self.assertEqual(("n", 1), sent().popitem())
         text = json.dumps(sent(), default=str, sort_keys=True)
         self.assertEqual({"member": "Ada", "n": 1}, json.loads(text))
 

@@ -9,10 +9,8 @@ from typing import Any, Final
 from django.contrib import admin
 from django.http import HttpRequest
 from django.utils.html import format_html
-from django.utils.module_loading import import_string
 
-from twisted_dispatcher.django.conf import conf
-from twisted_dispatcher.django.mails.models import Mail
+from twisted_dispatcher.django.mails.models import Mail, example_for
 
 _RIGHT: Final = '<div style="white-space: pre-wrap; max-width: 40rem">{}\n\n{}</div>'
 _WRONG: Final = '<strong class="errornote">{}</strong>'
@@ -38,9 +36,8 @@ class MailAdmin(admin.ModelAdmin):
     def rendered(self, mail: Mail) -> Any:
         """Show the mail, with the context that the setting MAILS_CONTEXT gives."""
         try:
-            path = conf().mails_context
-            subject, body = mail.render(import_string(path)(mail) if path else {})
-        except Exception:
-            _log.exception("The template for %s fails", mail.event_group)
+            subject, body = mail.render(example_for(mail))
+        except Exception as error:
+            _log.error("The template for %s fails with %s", mail.event_group, type(error).__name__)
             return format_html(_WRONG, "INVALID")
         return format_html(_RIGHT, subject, body)

@@ -95,21 +95,43 @@ def process_mail_events(
 def _record_both(
     draft: Draft, composer: Composer, events: NewEvents, using: str | None
 ) -> Recorded | None:
-    """Record an event and, where it is new, the mail about it: both of them, or neither."""
-    mail = None
-    with transaction.atomic(using=using or conf().database):
-        (recorded,) = record_drafts([draft], using)
-        if recorded.is_new or recorded.acceptance is None:
-            mail = _record_mail(draft, composer, using)
+    """
+    Record an event and, where it is new, the mail about it: both of them, or neither.
+
+    Who records the same event at the same time writes the same mail, which is recorded once.
+    """
+    from twisted_dispatcher.django.models import Event
+
+    if using not in (None, conf().database):
+        _record_both_later(draft, composer, events, using)
+        return None
+    drafts = [draft]
+    if not Event.objects.filter(key=draft.new.key).exists():
+        drafts += _mails_about(draft, composer, using)
+    recorded, *mails = record_drafts(drafts)
     events.report.add(recorded)
-    return mail
+    return mails[0] if mails else None
+
+
+def _record_both_later(
+    draft: Draft, composer: Composer, events: NewEvents, using: str | None
+) -> None:
+    """Do so when the transaction on another database has committed, as events are recorded."""
+
+    def record_after_commit() -> None:
+        _record_both(draft, composer, events, None)
+
+    transaction.on_commit(record_after_commit, using=using, robust=True)
 
 
 def _record_mail(draft: Draft, composer: Composer, using: str | None) -> Recorded | None:
     """Write the mail about an event and record it, if the event wants one."""
+    recorded = record_drafts(_mails_about(draft, composer, using), using)
+    return recorded[0] if recorded else None
+
+
+def _mails_about(draft: Draft, composer: Composer, using: str | None) -> list[Draft]:
+    """Write the mail about an event, if it wants one."""
     with contained(connections[using or conf().database], draft.source):
         options = composer.options_of(draft.event)
-    if options is None:
-        return None
-    mail = drafted(mail_event(draft.new.key, options), draft.source)
-    return record_drafts([mail], using)[0]
+    return [] if options is None else [drafted(mail_event(draft.new.key, options), draft.source)]

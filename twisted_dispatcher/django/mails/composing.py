@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from email.utils import parseaddr
+from email.utils import getaddresses, parseaddr
 from functools import cached_property
 from typing import Any, Final
 from urllib.parse import quote
@@ -93,12 +93,14 @@ class Composer:
         except DatabaseError as error:
             # The transaction is spoilt; whoever has the mail composed undoes that.
             raise InvalidMail(
-                f"the template for {event.type} asks the database what it refuses: {error}"
+                f"the template for {event.type} asks the database what it refuses"
             ) from error
-        except Exception:
-            _log.exception(
-                "The template for %s fails for the event %s, whose mail goes without it",
+        except Exception as error:
+            # Django's errors show all of the context, which may have what stays out of logs.
+            _log.error(
+                "The template for %s fails with %s for the event %s, whose mail goes without it",
                 event.type,
+                type(error).__name__,
                 event.key,
             )
             return "", ""
@@ -113,13 +115,29 @@ def _with_message_id(options: Mapping[str, Any], event: Event) -> dict[str, str]
     """
     given = options.get("headers") or {}
     if not isinstance(given, Mapping):
-        raise InvalidMail(f"'headers' is a mapping of names to values, not {given!r}")
+        raise InvalidMail(
+            f"'headers' is a mapping of names to values, not of type {type(given).__name__}"
+        )
     headers = dict(given)
     if "message-id" not in map(str.lower, headers):
         sender = options.get("from_email") or settings.DEFAULT_FROM_EMAIL
-        domain = parseaddr(str(sender))[1].partition("@")[2] or "localhost"
+        domain = _ascii(parseaddr(str(sender))[1].partition("@")[2])
         headers["Message-ID"] = f"<{quote(str(event.key), safe='')}@{domain}>"
     return headers
+
+
+def _ascii(domain: str) -> str:
+    """Give a domain as it stands in headers."""
+    try:
+        return domain.encode("idna").decode() or "localhost"
+    except UnicodeError:
+        return "localhost"
+
+
+def _is_address(text: Any) -> bool:
+    """Tell whether a text is one address, which mail servers would take for one."""
+    addresses = [address for _, address in getaddresses([str(text)])]
+    return len(addresses) == 1 and bool(addresses[0]) and "\n" not in str(text)
 
 
 def _require_sound(options: Mapping[str, Any]) -> None:
@@ -131,14 +149,17 @@ def _require_sound(options: Mapping[str, Any]) -> None:
     try:
         mail = EmailMultiAlternatives(**options)
         mail.message()
+        is_whole = all(map(_is_address, mail.recipients()))
     except (AttributeError, TypeError) as error:
         raise InvalidMail(f"EmailMultiAlternatives cannot be made of it: {error}") from error
     except ValueError:
-        # Whose text has what stays out of logs.
+        is_whole = False
+    if not is_whole:
+        # What it is stays out of logs.
         raise InvalidMail(
             "the subject, an address or another header cannot be written: none has a line break, "
             "and an address is one whole"
-        ) from None
+        )
     if not mail.recipients():
         raise InvalidMail(
             f"the mail has no recipients: give 'to', 'cc' or 'bcc' in event['context'][{MAIL!r}]"

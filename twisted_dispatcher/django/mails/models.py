@@ -7,8 +7,17 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import models
+from django.utils.module_loading import import_string
 
+from twisted_dispatcher.django.conf import conf
 from twisted_dispatcher.django.mails.rendering import subject_and_body
+
+
+def example_for(mail: Mail) -> Mapping[str, Any]:
+    """Give a context to try a mail with: what the setting MAILS_CONTEXT gives, or nothing."""
+    path = conf().mails_context
+    context: Mapping[str, Any] = import_string(path)(mail) if path else {}
+    return context
 
 
 class Mail(models.Model):
@@ -29,10 +38,12 @@ class Mail(models.Model):
         return str(self.event_group)
 
     def clean_fields(self, exclude: Collection[str] | None = None) -> None:
-        """Refuse a template that fails even where the context has nothing."""
+        """Refuse a template that fails with an example of a context."""
         super().clean_fields(exclude)
+        if exclude and "template_source" in exclude:
+            return
         try:
-            self.render({})
+            self.render(example_for(self))
         except Exception as error:
             raise ValidationError({"template_source": str(error)}) from error
 

@@ -23,12 +23,12 @@ STORIES = (
 # What the staff has written: which challenges, and what their owners are told.
 HINT = (("days", ">=", 5), ("percent", "<", 50))
 HINT_TEMPLATE = """
-Does your newspaper know of “{{ challenge }}”?
+Does your newspaper know?
 
 Hello {{ challenge.user.first_name }},
 
-after {{ days }} days {{ percent }} % of your goal has come together. Newspapers like such stories:
-write to yours.
+after {{ days }} days {{ percent }} % of your goal has come together. Newspapers like such stories
+as “{{ challenge }}”: write to yours.
 """
 
 

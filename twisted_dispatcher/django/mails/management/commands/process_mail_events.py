@@ -5,10 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
+from django.db import DatabaseError
 
 from twisted_dispatcher.django.api import only_new_events
-from twisted_dispatcher.django.generators import events_from_generators
+from twisted_dispatcher.django.generators import Generator, events_from_generators
 from twisted_dispatcher.django.mails.api import process_mail_events
+from twisted_dispatcher.django.mails.models import Mail
+from twisted_dispatcher.django.models import Event
+from twisted_dispatcher.django.unmigrated import has_not_migrated
 
 
 class Command(BaseCommand):
@@ -20,6 +24,7 @@ class Command(BaseCommand):
     )
 
     def handle(self, *arguments: Any, **options: Any) -> None:
+        self._require_tables()
         problems: list[Any] = []
         events = only_new_events(events_from_generators(on_error=problems.append))
         mails = process_mail_events(events)
@@ -36,3 +41,14 @@ class Command(BaseCommand):
             )
         if count:
             raise CommandError(f"events or mails that could not be made: {count}; see the log")
+
+    @staticmethod
+    def _require_tables() -> None:
+        try:
+            for model in (Event, Generator, Mail):
+                model.objects.exists()
+        except DatabaseError as error:
+            if not has_not_migrated(error):
+                raise
+            lacking = str(error).partition("\n")[0]
+            raise CommandError(f"run manage.py migrate first: {lacking}") from error
