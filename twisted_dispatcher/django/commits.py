@@ -83,13 +83,14 @@ def _call_if_committed(using: str) -> None:
 
 def hold(connection: Any) -> None:
     """Have nothing count as committed until `release`: it may yet be undone."""
-    vars(connection)[_HELD] = vars(connection).get(_HELD, 0) + 1
+    if watch.cache_info().currsize:
+        vars(connection)[_HELD] = vars(connection).get(_HELD, 0) + 1
 
 
 def release(connection: Any) -> None:
     """Let count as committed what does."""
-    vars(connection)[_HELD] -= 1
-    if connection.run_on_commit:
+    if vars(connection).get(_HELD):
+        vars(connection)[_HELD] -= 1
         _call_if_committed(connection.alias)
 
 
