@@ -166,8 +166,8 @@ class AwaitedCheck(DispatcherError, TypeError):
 
     def __init__(self, answer: object) -> None:
         super().__init__(
-            f"the check of a wait gave a {type(answer).__name__}, and is asked in passing: make "
-            "it a plain function that says yes or no"
+            f"the check of a wait gave something of type {type(answer).__name__}, and is asked in "
+            "passing: make it a plain function that says yes or no"
         )
 
 

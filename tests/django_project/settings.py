@@ -12,6 +12,7 @@ import os
 import tempfile
 from pathlib import Path
 
+from tests.django_project.admin import MIDDLEWARE, TEMPLATES  # noqa: F401
 from tests.django_project.databases import DATABASE, MORE, RUN, careless_database_at
 
 _new = tempfile.TemporaryDirectory(prefix="django-project-")
@@ -36,25 +37,6 @@ INSTALLED_APPS = [
     "twisted_dispatcher.django",
     "twisted_dispatcher.django.mails",
     "tests.django_project.club",
-]
-MIDDLEWARE = [
-    "django.contrib.sessions.middleware.SessionMiddleware",
-    "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "django.contrib.messages.middleware.MessageMiddleware",
-]
-TEMPLATES = [
-    {
-        "BACKEND": "django.template.backends.django.DjangoTemplates",
-        "APP_DIRS": True,
-        "OPTIONS": {
-            "context_processors": [
-                "django.template.context_processors.request",
-                "django.contrib.auth.context_processors.auth",
-                "django.contrib.messages.context_processors.messages",
-            ]
-        },
-    }
 ]
 DATABASES = {
     "default": careless_database_at(

@@ -178,10 +178,20 @@ def _record_later(drafts: Sequence[Draft], using: str) -> None:
             if each.collision is not None:
                 tell(each.draft.source, each.draft.new.key, each.collision)
 
+    when_committed(record_after_commit, using)
+
+
+def when_committed(function: Callable[[], object], using: str) -> None:
+    """
+    Have events recorded when a transaction has committed that is not the events' own.
+
+    :param function: records them; what it raises is logged, or raised where events are handled at
+        once.
+    """
     if conf().run == AT_ONCE:
-        at_commit(record_after_commit, using)
+        at_commit(function, using)
     else:
-        transaction.on_commit(record_after_commit, using=using, robust=True)
+        transaction.on_commit(function, using=using, robust=True)
 
 
 def record_on(

@@ -24,9 +24,9 @@ class SaveUndone(DispatcherError, transaction.TransactionManagementError):
     def __init__(self) -> None:
         super().__init__(
             "the row is not saved: a receiver of pre_save or post_save, or what it has called, "
-            "has caught an error without which the transaction of the row and its events could "
-            "have been committed. Let it put what may fail into transaction.atomic(), and catch "
-            "the error outside of that"
+            "has closed the connection, or caught an error without which the transaction of the "
+            "row and its events could have been committed. Let it put what may fail into "
+            "transaction.atomic(), and catch the error outside of that"
         )
 
 

@@ -44,8 +44,8 @@ def check_items(items: object, name: str) -> None:
         if inspect.iscoroutine(items):
             items.close()
         raise InvalidSource(
-            f"{name} gives a {type(items).__name__}, which has to be waited for: await it, and "
-            "give what comes of it"
+            f"{name} gives something of type {type(items).__name__}, which has to be waited for: "
+            "await it, and give what comes of it"
         )
     if isinstance(items, (Mapping, str, bytes)):
         raise InvalidSource(

@@ -203,6 +203,8 @@ class ComposingTests(TestCase):
 class Scenes(SourcesMixin):
     """What is the same where tests are rolled back and where they are not."""
 
+    databases = ("default", "other")
+
     def setUp(self) -> None:
         """Have a template, and what the application registers."""
         super().setUp()
@@ -327,6 +329,19 @@ class Scenes(SourcesMixin):
 
         check.assertEqual(["Welcome: Ann"], self.subjects())
 
+    def test_other_database(self) -> None:
+        """What was known before is not mailed, also if it happens on another database."""
+        check: Any = self
+        api.process_events([joined(1, user="Ann")])
+
+        with deliver_at_once(), transaction.atomic(using="other"):
+            stream = api.only_new_events([joined(n, user="Bob") for n in (1, 2)], using="other")
+            process_mail_events(stream)
+            check.assertEqual(["joined_1"], keys())
+
+        check.assertEqual(["Welcome: Bob"], self.subjects())
+        check.assertEqual((1, 1), (stream.report.recorded, stream.report.known))
+
 
 class RolledBackTests(Scenes, TestCase):
     """Within the transaction of a test."""
@@ -334,8 +349,6 @@ class RolledBackTests(Scenes, TestCase):
 
 class CommittedTests(Scenes, TransactionTestCase):
     """With transactions that commit."""
-
-    databases = ("default", "other")
 
     def test_by_hand(self) -> None:
         """Where transactions are begun by hand, event and mail are in the one that is open."""
@@ -350,18 +363,6 @@ class CommittedTests(Scenes, TransactionTestCase):
         finally:
             transaction.rollback()
             transaction.set_autocommit(True)
-
-    def test_other_database(self) -> None:
-        """What was known before is not mailed, also if it happens on another database."""
-        api.process_events([joined(1, user="Ann")])
-
-        with deliver_at_once(), transaction.atomic(using="other"):
-            stream = api.only_new_events([joined(n, user="Bob") for n in (1, 2)], using="other")
-            process_mail_events(stream)
-            self.assertEqual(["joined_1"], keys())
-
-        self.assertEqual(["Welcome: Bob"], self.subjects())
-        self.assertEqual((1, 1), (stream.report.recorded, stream.report.known))
 
     def test_rolled_back(self) -> None:
         """What is rolled back is not mailed, and is new again."""

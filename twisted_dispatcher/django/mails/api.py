@@ -10,14 +10,20 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from django.core.mail import EmailMultiAlternatives
-from django.db import DatabaseError, connections, transaction
+from django.db import DatabaseError, connections
 from twisted.python.failure import Failure
 
 from twisted_dispatcher.django.conf import conf
 from twisted_dispatcher.django.containing import contained
 from twisted_dispatcher.django.mails.composing import Composer
 from twisted_dispatcher.django.mails.sending import mail_event
-from twisted_dispatcher.django.outbox import Draft, Recorded, drafted, record_drafts
+from twisted_dispatcher.django.outbox import (
+    Draft,
+    Recorded,
+    drafted,
+    record_drafts,
+    when_committed,
+)
 from twisted_dispatcher.django.streams import NewEvents, Recorder, Report
 from twisted_dispatcher.sources import declared
 
@@ -102,7 +108,7 @@ def _record_both(
     """
     from twisted_dispatcher.django.models import Event
 
-    if using not in (None, conf().database):
+    if using is not None and using != conf().database:
         _record_both_later(draft, composer, events, using)
         return None
     drafts = [draft]
@@ -113,15 +119,13 @@ def _record_both(
     return mails[0] if mails else None
 
 
-def _record_both_later(
-    draft: Draft, composer: Composer, events: NewEvents, using: str | None
-) -> None:
+def _record_both_later(draft: Draft, composer: Composer, events: NewEvents, using: str) -> None:
     """Do so when the transaction on another database has committed, as events are recorded."""
 
     def record_after_commit() -> None:
         _record_both(draft, composer, events, None)
 
-    transaction.on_commit(record_after_commit, using=using, robust=True)
+    when_committed(record_after_commit, using)
 
 
 def _record_mail(draft: Draft, composer: Composer, using: str | None) -> Recorded | None:

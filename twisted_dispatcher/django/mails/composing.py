@@ -137,7 +137,7 @@ def _ascii(domain: str) -> str:
 def _is_address(text: Any) -> bool:
     """Tell whether a text is one address, which mail servers would take for one."""
     addresses = [address for _, address in getaddresses([str(text)])]
-    return len(addresses) == 1 and bool(addresses[0]) and "\n" not in str(text)
+    return len(addresses) == 1 and bool(addresses[0]) and len(str(text).splitlines()) == 1
 
 
 def _require_sound(options: Mapping[str, Any]) -> None:

@@ -1,8 +1,0 @@
-"""The pages of the project that is measured: the admin."""
-
-from __future__ import annotations
-
-from django.contrib import admin
-from django.urls import path
-
-urlpatterns = [path("admin/", admin.site.urls)]
