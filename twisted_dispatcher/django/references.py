@@ -16,6 +16,7 @@ from django.apps import apps
 from django.db import models
 from django.utils.functional import SimpleLazyObject, empty
 
+from twisted_dispatcher.django.loading import load
 from twisted_dispatcher.durable.codec import register_functions
 from twisted_dispatcher.errors import NotEncodable, ObjectGone
 from twisted_dispatcher.events import Event
@@ -50,7 +51,7 @@ class Reference:
         """
         model = apps.get_model(self.model)
         try:
-            return model._base_manager.using(self.database).get(pk=self.pk)
+            return load(model, self.pk, self.database)
         except model.DoesNotExist as error:
             raise ObjectGone(self.model, self.pk, self.database) from error
 
