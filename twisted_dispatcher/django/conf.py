@@ -16,7 +16,7 @@ It is a mapping, and everything in it may be left out:
 ``LEASE``, ``DRAIN``, ``BURY_AFTER``, ``KEEP_PAYLOADS``, ``KEEP_KEYS``
     seconds, as `DurableDispatcher` takes them: keys are kept as long as payloads, or longer.
 ``THREADS``
-    so many handlers run at once in a process; each may hold a connection of Django's.
+    so many handlers run at once in a process at most; each may hold a connection of Django's.
 ``TIMEOUT``
     seconds that a page of the admin waits for the dispatcher.
 ``MAILS_CONTEXT``

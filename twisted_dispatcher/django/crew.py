@@ -6,11 +6,13 @@ connections for a while: a stream of single handlers need not connect anew for e
 them and ends; one that may keep a connection longer, because of ``CONN_MAX_AGE``, stays with it.
 
 What is to be done is given to the thread that has lingered the shortest. So those that are not
-needed are the ones that end, and few connections are open.
+needed are the ones that end, and few connections are open. Nor are more at work than are worth
+while for what they do (`pace`).
 """
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -22,6 +24,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from twisted_dispatcher.django.hands import Hand
+from twisted_dispatcher.django.pace import PACE, Pace
 from twisted_dispatcher.django.tidying import close_all, close_old, doubt, mend
 
 # For so many seconds a thread that has nothing to do keeps its connections.
@@ -41,20 +44,23 @@ _Call = tuple[Work, "Deferred[Any]", bool]
 
 
 class Crew:
-    """Some threads, as many as are needed and no more than are allowed."""
+    """Some threads: as many as are worth while, and no more than are allowed."""
 
     def __init__(self, reactor: Any, most: int, clock: Any) -> None:
         """:param clock: tells how long a thread has lingered."""
         self._reactor = reactor
-        self._most = most
         self._clock = clock
         self._timer: Any = None
+        # Whether it is looked soon how many of them are worth while.
+        self._watches = False
+        self._measured_at = 0.0
         # Each fires when a thread that was told to close its connections has done so.
         self._closing: set[Deferred[None]] = set()
         # All below is shared with the threads.
         self._lock = Lock()
+        self._pace = Pace(most)
         self._waiting: deque[_Call] = deque()
-        self._count = 0
+        self._hands: set[Hand] = set()
         # Who has lingered the longest comes first.
         self._idle: list[Hand] = []
         self._lingers = True
@@ -70,30 +76,61 @@ class Crew:
             moment, with others: that costs less.
         """
         answer: Deferred[Any] = Deferred()
-        call = (work, answer, is_urgent)
         with self._lock:
             self._lingers = True
-            hand = self._idle.pop() if self._idle else None
-            grows = hand is None and self._count < self._most
-            self._count += grows
-            if hand is None and not grows:
-                self._waiting.append(call)
-        if hand is not None:
-            in_doubt = self._clock.seconds() - hand.idle_since >= FRESH
-            hand.tell(partial(self._work, hand, call, in_doubt))
-        elif grows:
-            self._grow(call)
+            self._waiting.append((work, answer, is_urgent))
+        self._engage()
         return answer
+
+    def _engage(self) -> None:
+        """Give what waits to threads that have nothing to do, or to new ones."""
+        while True:
+            with self._lock:
+                has_room = self._count_busy() < self._pace.allowed
+                call = self._next() if has_room else None
+                hand = self._idle.pop() if call is not None and self._idle else None
+            if call is None:
+                break
+            if hand is None:
+                self._grow(call)
+            else:
+                in_doubt = self._clock.seconds() - hand.idle_since >= FRESH
+                hand.tell(partial(self._work, hand, call, in_doubt))
+        if self._waiting and not self._watches:
+            self._watches = True
+            self._measure()
+            self._reactor.callLater(PACE, self._look_at_pace)
+
+    def _count_busy(self) -> int:
+        return len(self._hands) - len(self._idle)
 
     def _grow(self, call: _Call) -> None:
         hand = Hand()
         hand.tell(partial(self._work, hand, call))
+        with self._lock:
+            self._hands.add(hand)
         try:
             hand.start()
-        except BaseException:
+        except Exception:
             with self._lock:
-                self._count -= 1
-            raise
+                self._hands.remove(hand)
+            call[1].errback(Failure())
+
+    def _look_at_pace(self) -> None:
+        """If something waits still, see how many threads are worth while; have so many at work."""
+        self._watches = False
+        share = self._measure()
+        if self._waiting:
+            with self._lock:
+                self._pace.look(share)
+            self._engage()
+
+    def _measure(self) -> float:
+        """Tell how much of a processor's time the threads have taken since this was asked last."""
+        before, self._measured_at = self._measured_at, time.perf_counter()
+        with self._lock:
+            taken = sum(hand.taken() for hand in self._hands)
+        return taken / (self._measured_at - before)
 
     async def let_go(self) -> None:
         """
@@ -168,7 +205,7 @@ class Crew:
                     hand.idle_since, hand.stays = self._clock.seconds(), False
                     self._idle.append(hand)
                 self._done.append((answer, value))
-                is_last = call is None and len(self._idle) + (not lingers) == self._count
+                is_last = call is None and self._count_busy() == (not lingers)
                 is_first = len(self._done) == 1
             if is_last or is_urgent:
                 self._reactor.callFromThread(self._tell)
@@ -188,7 +225,7 @@ class Crew:
                 hand.stays = True
                 self._idle.insert(0, hand)
             elif call is None:
-                self._count -= 1
+                self._hands.remove(hand)
         if closed is not None:
             self._reactor.callFromThread(closed.callback, None)
         if call is not None:
@@ -196,8 +233,8 @@ class Crew:
         return stays or call is not None
 
     def _next(self) -> _Call | None:
-        """Give what waits and is wanted still, if there is anything."""
-        while self._waiting:
+        """Give what waits and is wanted still, if there is anything, and not too many are busy."""
+        while self._waiting and self._count_busy() <= self._pace.allowed:
             call = self._waiting.popleft()
             if not call[1].called:
                 return call

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from itertools import count
 from queue import SimpleQueue
-from threading import Thread
+from threading import Thread, get_ident
+from typing import Any
 
 # What is to be done; it gives whether the thread goes on afterwards, and never raises.
 Order = Callable[[], bool]
@@ -27,6 +29,9 @@ class Hand:
         self.idle_since = 0.0
         self.stays = False
         self._orders: SimpleQueue[Order] = SimpleQueue()
+        # The system's clock of this thread's processor time.
+        self._clock: Any = None
+        self._taken = 0.0
 
     def start(self) -> None:
         """Begin with what it was told."""
@@ -37,6 +42,20 @@ class Hand:
         """Have it do something next; any thread may call this."""
         self._orders.put(order)
 
+    def taken(self) -> float:
+        """
+        Give the seconds of processor time that it has taken since it was asked last.
+
+        It is asked while the thread lives. Where the system does not tell, it is 0.
+        """
+        if self._clock is None:
+            return 0.0
+        before, self._taken = self._taken, time.clock_gettime(self._clock)
+        return self._taken - before
+
     def _live(self) -> None:
+        # Windows and macOS have no such clock.
+        if hasattr(time, "pthread_getcpuclockid"):
+            self._clock = time.pthread_getcpuclockid(get_ident())
         while self._orders.get()():
             pass
