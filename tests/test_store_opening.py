@@ -244,15 +244,21 @@ class TableTests(SynchronousTestCase):
             "INSERT INTO twisted_dispatcher_delivery "
             "(id, event_id, handler, phase, rank, status, attempts, due) "
             "VALUES (1, 1, 'handler', 'during', 1, 'retrying', 2, 1)",
+            "INSERT INTO twisted_dispatcher_event VALUES "
+            "(2, 'unplanned', '\"body\"', '{}', NULL, 1, 1, NULL, NULL)",
+            "INSERT INTO twisted_dispatcher_unplanned VALUES (2, 1)",
         )
         error = self.assertRaises(SchemaTooOld, open_store, self.url, migrate=False)
         self.assertEqual((1, NEWEST), (error.found, error.needed))
         clock = Clock()
         store = open_store(self.url, reactor=clock)
-        (claim,) = pump(clock, store.claim(Worker("w", frozenset({"handler"})), 10.0, 5))
+        worker = Worker("w", frozenset({"handler"}))
+        (claim,) = pump(clock, store.claim(worker, 10.0, 5))
+        (unplanned,) = pump(clock, store.unplanned(worker, 10.0, 5))
         store.close()
 
         self.assertEqual(("old", 3, 3), (claim.key, claim.attempt, claim.counted))
+        self.assertEqual((2, "unplanned"), (unplanned.event_id, unplanned.key))
 
     def test_beside_others(self) -> None:
         """Tables of an application can be in the same file."""

@@ -16,7 +16,7 @@ from twisted_dispatcher.testing import pump
 
 GROWING = r"(twisted_dispatcher_event|twisted_dispatcher_delivery|e|d)"
 # These hold what is not settled, or what has failed: they are small, whatever has been done.
-SMALL = "USING INDEX twisted_dispatcher_delivery_(unsettled|failed|due)"
+SMALL = "USING INDEX twisted_dispatcher_(event_unplanned|delivery_(unsettled|failed|due))"
 # The newest are found from the end, as many as are wanted.
 NEWEST = re.compile(r"ORDER BY [de]\.id DESC LIMIT")
 

@@ -22,7 +22,6 @@ from twisted_dispatcher.django.models import (
     Instance,
     OpenEvent,
     Session,
-    UnplannedEvent,
 )
 from twisted_dispatcher.records import DEAD, PENDING, RETRYING, SETTLED, SKIPPED
 
@@ -88,12 +87,10 @@ def _insert(table: str, row: dict[str, Any]) -> None:
 
 
 def _leave_open(event: Event, statuses: tuple[str, ...]) -> None:
-    if connection.vendor == "postgresql":
-        if not statuses or set(statuses) - SETTLED:
-            names = ("pk", "lane", "due", "first_delivery", "last_delivery")
-            OpenEvent.objects.create(**{name: getattr(event, name) for name in names})
-    elif not statuses:
-        UnplannedEvent.objects.create(pk=event.pk, due=event.due)
+    is_open = not statuses or set(statuses) - SETTLED
+    if is_open and connection.vendor == "postgresql":
+        names = ("pk", "lane", "due", "first_delivery", "last_delivery")
+        OpenEvent.objects.create(**{name: getattr(event, name) for name in names})
 
 
 def store_chain(chain_id: str, state: str = "waiting", **fields: Any) -> Chain:

@@ -34,7 +34,6 @@ __all__ = [
     "LaneEvent",
     "OpenEvent",
     "Session",
-    "UnplannedEvent",
     "Worker",
 ]
 
@@ -164,20 +163,6 @@ class OpenEvent(models.Model):
         db_table = "twisted_dispatcher_open"
         default_permissions = ()
         required_db_vendor = "postgresql"
-
-
-class UnplannedEvent(models.Model):
-    """An event that waits to be planned, on SQLite."""
-
-    event_id = models.BigIntegerField(primary_key=True)
-    due = models.FloatField()
-
-    objects = StoredManager()
-
-    class Meta:
-        db_table = "twisted_dispatcher_unplanned"
-        default_permissions = ()
-        required_db_vendor = "sqlite"
 
 
 class LaneEvent(models.Model):

@@ -13,16 +13,18 @@ from typing import Any, Final
 import attrs
 
 from twisted_dispatcher.records import DEAD, DONE, RUNNING, SKIPPED, NewDelivery
-from twisted_dispatcher.stores.sqlite.tables import DELIVERY, EVENT, LANE, UNPLANNED
+from twisted_dispatcher.stores.sqlite.tables import DELIVERY, EVENT, LANE
 
 _POSTGRESQL: Final = "postgresql"
-_OPEN: Final = "twisted_dispatcher_open"
 _RESERVE: Final = "SELECT twisted_dispatcher_reserve('twisted_dispatcher_delivery_id', %s)"
 _NEXT: Final = f"SELECT coalesce(max(id), 0) + 1 FROM {DELIVERY}"
 _COLUMNS: Final = "id, event_id, handler, phase, rank, status, attempts"
 _FIND: Final = f"SELECT key, body, details, first_delivery FROM {EVENT} WHERE id = %s"
 _FIND_DELIVERY: Final = f"SELECT event_id, handler, attempts, status FROM {DELIVERY} WHERE id = %s"
 _PLAN: Final = f"UPDATE {EVENT} SET first_delivery = %s, last_delivery = %s WHERE id = %s"
+# Where an event stands until it is settled.
+_OPENED: Final = "DELETE FROM twisted_dispatcher_open WHERE id = %s"
+_IN_LANE: Final = f"DELETE FROM {LANE} WHERE event_id = %s"
 _BODY: Final = f"UPDATE {EVENT} SET body = %s WHERE id = %s"
 
 
@@ -86,8 +88,7 @@ class Rows:
             row = (delivery_id, event_id, each.handler, each.phase, each.rank, *times)
             self._write(insert, *row)
         self._write(_PLAN, first, first + len(deliveries) - 1, event_id)
-        for table, column in self._waiting_rooms():
-            self._write(f"DELETE FROM {table} WHERE {column} = %s", event_id)
+        self._write(_OPENED if self._is_postgresql else _IN_LANE, event_id)
         return first
 
     def settle(self, delivery_id: int, error: str | None, now: float) -> None:
@@ -125,12 +126,6 @@ class Rows:
         else:
             ((first,),) = self._read(_NEXT)
         return int(first)
-
-    def _waiting_rooms(self) -> tuple[tuple[str, str], ...]:
-        """Name the tables in which an event stands until it is planned, or settled."""
-        if self._is_postgresql:
-            return ((_OPEN, "id"),)
-        return ((UNPLANNED, "event_id"), (LANE, "event_id"))
 
     def _read(self, sql: str, *parameters: Any) -> list[Any]:
         with self._connection.cursor() as cursor:

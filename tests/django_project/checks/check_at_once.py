@@ -17,7 +17,7 @@ from twisted_dispatcher.django import at_once, running
 from twisted_dispatcher.django.api import event, process_events
 from twisted_dispatcher.django.at_once import replay, skip
 from twisted_dispatcher.django.conf import conf
-from twisted_dispatcher.django.models import Delivery
+from twisted_dispatcher.django.models import Delivery, OpenEvent
 from twisted_dispatcher.django.models import Event as StoredEvent
 from twisted_dispatcher.django.testing import AtOnceMixin, captured_events, deliver_at_once
 from twisted_dispatcher.django.threads import in_thread
@@ -88,10 +88,10 @@ class Scenes(AtOnceMixin, _TestCase):
 
     def waiting(self) -> list[Any]:
         """Give the events that a worker would look at."""
-        table = "open" if connection.vendor == "postgresql" else "unplanned"
-        with connection.cursor() as cursor:
-            cursor.execute(f"SELECT * FROM twisted_dispatcher_{table}")
-            return list(cursor.fetchall())
+        waiting = OpenEvent.objects.all()
+        if connection.vendor != "postgresql":
+            waiting = StoredEvent.objects.filter(first_delivery=None)
+        return list(waiting)
 
     def test_no_handler(self) -> None:
         """An event that nobody handles is recorded, and settled (S28)."""

@@ -8,7 +8,7 @@ from unittest import mock
 from django.db import connection
 
 from twisted_dispatcher.django import registry
-from twisted_dispatcher.django.models import Event, OpenEvent, UnplannedEvent
+from twisted_dispatcher.django.models import Event, OpenEvent
 from twisted_dispatcher.django.registry import MODEL_SOURCES, Source
 from twisted_dispatcher.django.savings import register_model_event_source
 
@@ -23,11 +23,10 @@ def keys() -> list[str]:
 
 def unplanned() -> list[str]:
     """Give the keys of the events that wait for a worker to plan them."""
-    waiting = OpenEvent if connection.vendor == "postgresql" else UnplannedEvent
-    ids = waiting.objects.values_list("pk", flat=True)
-    return list(
-        Event.objects.filter(id__in=list(ids)).order_by("id").values_list("key", flat=True)
-    )
+    events = Event.objects.filter(first_delivery=None)
+    if connection.vendor == "postgresql":
+        events = events.filter(pk__in=OpenEvent.objects.values("pk"))
+    return list(events.order_by("id").values_list("key", flat=True))
 
 
 class SourcesMixin:

@@ -35,7 +35,7 @@ _FAILED: Final = {
 }
 _OPEN: Final = {
     "sqlite": f"""
-        SELECT event_id FROM twisted_dispatcher_unplanned
+        SELECT id FROM twisted_dispatcher_event WHERE first_delivery IS NULL
         UNION SELECT event_id FROM {_DELIVERY} WHERE settled IS NULL""",
     "postgresql": "SELECT id FROM twisted_dispatcher_open",
 }

@@ -18,12 +18,11 @@ from twisted_dispatcher.stores.outbox.entries import Entry, firsts_of, in_order
 AT_ONCE: Final = 100
 
 # Changes nothing, and has the transaction wait for the lock to write.
-LOCK: Final = "DELETE FROM twisted_dispatcher_unplanned WHERE event_id IS NULL"
+LOCK: Final = "DELETE FROM twisted_dispatcher_event WHERE id = 0"
 
 _INSERT_EVENTS: Final = """
     INSERT INTO twisted_dispatcher_event (key, body, details, lane, accepted, due)
     VALUES {rows} ON CONFLICT (key) DO NOTHING"""
-_INSERT_UNPLANNED: Final = "INSERT INTO twisted_dispatcher_unplanned (event_id, due) VALUES {rows}"
 _INSERT_LANES: Final = "INSERT INTO twisted_dispatcher_lane (event_id, lane) VALUES {rows}"
 _FIND_ONE: Final = "SELECT id, details FROM twisted_dispatcher_event WHERE key = %s"
 _FIND: Final = "SELECT key, id, details FROM twisted_dispatcher_event WHERE key IN ({keys})"
@@ -51,7 +50,6 @@ def _accept_one(cursor: Any, event: NewEvent, now: float) -> Entry:
         ((event_id, details),) = cursor.fetchall()
         return Entry(Acceptance(event_id, event.key, False), details)
     event_id = cursor.lastrowid
-    cursor.execute(_INSERT_ONE_UNPLANNED, (event_id, event.due))
     if event.lane is not None:
         cursor.execute(_INSERT_ONE_LANE, (event_id, event.lane))
     return Entry(Acceptance(event_id, event.key, True), event.details)
@@ -77,7 +75,12 @@ def _accept(cursor: Any, events: Sequence[NewEvent], now: float) -> dict[str, En
     else:
         found = _find(cursor, [event.key for event in events])
         new = {key: event_id for key, event_id, _ in found if count and event_id >= first}
-    _open(cursor, [(new[event.key], event) for event in events if event.key in new])
+    lanes: list[Any] = []
+    for event in events:
+        if event.lane is not None and event.key in new:
+            lanes += (new[event.key], event.lane)
+    if lanes:
+        cursor.execute(_insert(_INSERT_LANES, 2, len(lanes) // 2), lanes)
     return {
         key: Entry(Acceptance(event_id, key, key in new), details)
         for key, event_id, details in found
@@ -90,20 +93,6 @@ def _find(cursor: Any, keys: list[str]) -> list[Any]:
     return rows
 
 
-def _open(cursor: Any, events: list[tuple[int, NewEvent]]) -> None:
-    """Have new events planned, and stand in their lanes."""
-    unplanned: list[Any] = []
-    lanes: list[Any] = []
-    for event_id, event in events:
-        unplanned += (event_id, event.due)
-        if event.lane is not None:
-            lanes += (event_id, event.lane)
-    if unplanned:
-        cursor.execute(_insert(_INSERT_UNPLANNED, 2, len(unplanned) // 2), unplanned)
-    if lanes:
-        cursor.execute(_insert(_INSERT_LANES, 2, len(lanes) // 2), lanes)
-
-
 @lru_cache(maxsize=4 * AT_ONCE)
 def _insert(sql: str, width: int, count: int) -> str:
     """Give the statement that inserts so many rows of so many columns."""
@@ -112,5 +101,4 @@ def _insert(sql: str, width: int, count: int) -> str:
 
 
 _INSERT_ONE: Final = _insert(_INSERT_EVENTS, 6, 1)
-_INSERT_ONE_UNPLANNED: Final = _insert(_INSERT_UNPLANNED, 2, 1)
 _INSERT_ONE_LANE: Final = _insert(_INSERT_LANES, 2, 1)

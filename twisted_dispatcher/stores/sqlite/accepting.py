@@ -16,7 +16,7 @@ from twisted_dispatcher.records import (
 from twisted_dispatcher.stores.sqlite.advancing import FINISHED, advance
 from twisted_dispatcher.stores.sqlite.births import Births
 from twisted_dispatcher.stores.sqlite.ledger import Ledger
-from twisted_dispatcher.stores.sqlite.tables import EVENT, LANE, UNPLANNED, Insert
+from twisted_dispatcher.stores.sqlite.tables import EVENT, LANE, Insert
 
 # An event, who accepts it, and when; and some of them in one call.
 AcceptRequest = tuple[NewEvent, Worker, float]
@@ -33,8 +33,9 @@ _ID_OF = f"SELECT id FROM {EVENT} WHERE key = ?"
 _IS_THERE = f"SELECT 1 FROM {EVENT} WHERE key = ? AND accepted = ?"
 
 _FIND = f"SELECT key, body, details, lane, due FROM {EVENT} WHERE id = ?"
-_CHOOSE = f"DELETE FROM {UNPLANNED} WHERE event_id = ?"
-_PLAN = f"UPDATE {EVENT} SET first_delivery = ?, last_delivery = ? WHERE id = ?"
+_PLAN = f"""
+    UPDATE {EVENT} SET first_delivery = ?, last_delivery = ?
+    WHERE id = ? AND first_delivery IS NULL"""
 _IS_PLANNED = f"SELECT 1 FROM {EVENT} WHERE id = ? AND first_delivery = ?"
 _IS_BLOCKED = f"SELECT 1 FROM {LANE} WHERE lane = ? AND event_id < ? LIMIT 1"
 
@@ -114,11 +115,10 @@ def plan(
     now: float,
 ) -> Accepted | None:
     """Store the deliveries of an event that has none; see `IStore.plan`."""
-    if not ledger.write("choose unplanned", _CHOOSE, (event_id,)):
+    first = ledger.last_ids()[1] + 1
+    if not ledger.write("plan", _PLAN, (first, first + len(deliveries) - 1, event_id)):
         return None
     ((key, body, details, lane, due),) = ledger.read(_FIND, (event_id,))
-    first = ledger.last_ids()[1] + 1
-    ledger.write("plan", _PLAN, (first, first + len(deliveries) - 1, event_id))
     ledger.witness = (_IS_PLANNED, (event_id, first))
     acceptance = Acceptance(event_id, key, True)
     if not deliveries:

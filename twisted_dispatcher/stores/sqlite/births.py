@@ -7,14 +7,13 @@ from typing import Any
 
 from twisted_dispatcher.records import PENDING, RUNNING, Claim, NewDelivery, NewEvent, Worker
 from twisted_dispatcher.stores.sqlite.ledger import Ledger
-from twisted_dispatcher.stores.sqlite.tables import DELIVERY, LANE, UNPLANNED, Insert
+from twisted_dispatcher.stores.sqlite.tables import DELIVERY, LANE, Insert
 
 _DELIVERIES = Insert(
     DELIVERY,
     *("id", "event_id", "handler", "phase", "rank", "status", "attempts", "due", "worker"),
 )
 _LANES = Insert(LANE, "event_id", "lane")
-_UNPLANNED = Insert(UNPLANNED, "event_id", "due")
 _LANE_TAKEN = f"SELECT 1 FROM {LANE} WHERE lane = ? LIMIT 1"
 
 
@@ -26,7 +25,6 @@ class Births:
         self._now = now
         self._deliveries: list[Any] = []
         self._in_lanes: list[Any] = []
-        self._unplanned: list[Any] = []
         self._taken: set[str] = set()
         self._numbers: dict[str, int] = {}
 
@@ -51,7 +49,6 @@ class Births:
             return ()
         is_free = event.lane is None or self._takes(event.lane, event_id)
         if deliveries is None or first is None:
-            self._unplanned += (event_id, event.due)
             self._ledger.news.add("work")
             return ()
         return self.bear(event_id, event, deliveries, first, worker, is_free)
@@ -118,4 +115,3 @@ class Births:
         """Write the rows."""
         self._ledger.insert("insert deliveries", _DELIVERIES, self._deliveries)
         self._ledger.insert("insert lanes", _LANES, self._in_lanes)
-        self._ledger.insert("insert unplanned", _UNPLANNED, self._unplanned)

@@ -27,7 +27,7 @@ from twisted_dispatcher.records import (
     Worker,
 )
 from twisted_dispatcher.stores.sqlite.claiming import names_of
-from twisted_dispatcher.stores.sqlite.tables import DELIVERY, EVENT, UNPLANNED, WORKER
+from twisted_dispatcher.stores.sqlite.tables import DELIVERY, EVENT, WORKER
 
 # So far back it is looked for what was done by one handler.
 LOOK_BACK: Final = 100_000
@@ -62,10 +62,11 @@ _NOT_LONG_AGO = f"""{_COLUMNS}
 _BODY = f"SELECT e.body FROM {DELIVERY} d JOIN {EVENT} e ON e.id = d.event_id WHERE d.id = ?"
 
 _IS_OPEN = f"""(
-    EXISTS (SELECT 1 FROM {UNPLANNED} WHERE event_id = e.id)
+    EXISTS (SELECT 1 FROM {EVENT} WHERE id = e.id AND first_delivery IS NULL)
     OR EXISTS (SELECT 1 FROM {DELIVERY} WHERE event_id = e.id AND settled IS NULL))"""
 _OPEN_IDS = f"""
-    SELECT event_id FROM {UNPLANNED} UNION SELECT event_id FROM {DELIVERY} WHERE settled IS NULL"""
+    SELECT id FROM {EVENT} WHERE first_delivery IS NULL
+    UNION SELECT event_id FROM {DELIVERY} WHERE settled IS NULL"""
 _EVENTS = f"""
     SELECT e.id, e.key, e.body, e.details, e.lane, e.accepted, e.due,
         e.first_delivery IS NOT NULL,
@@ -83,15 +84,14 @@ _COUNT_FAILED = f"""
     WHERE stops IS NOT NULL GROUP BY status"""
 
 _UNPLANNED = f"""
-    SELECT e.id, e.key, e.body, e.details, e.lane
-    FROM {UNPLANNED} u CROSS JOIN {EVENT} e ON e.id = u.event_id
-    WHERE u.due <= ? ORDER BY u.due, u.event_id LIMIT ?"""
+    SELECT id, key, body, details, lane FROM {EVENT}
+    WHERE first_delivery IS NULL AND due <= ? ORDER BY due, id LIMIT ?"""
 _NEXT_DUE = f"""
     SELECT min(due) FROM (
         SELECT (SELECT min(due) FROM {DELIVERY} WHERE handler = handler.value AND due IS NOT NULL)
             AS due
         FROM json_each(?) handler
-        UNION ALL SELECT min(due) FROM {UNPLANNED})"""
+        UNION ALL SELECT min(due) FROM {EVENT} WHERE first_delivery IS NULL)"""
 # From one handler that something waits for to the next, by the index.
 _ORPHANS = f"""
     WITH RECURSIVE waited (handler) AS (

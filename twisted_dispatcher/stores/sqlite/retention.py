@@ -11,12 +11,12 @@ from __future__ import annotations
 import attrs
 
 from twisted_dispatcher.stores.sqlite.ledger import Ledger
-from twisted_dispatcher.stores.sqlite.tables import DELIVERY, EVENT, UNPLANNED, ByIds
+from twisted_dispatcher.stores.sqlite.tables import DELIVERY, EVENT, ByIds
 
 # The time at which an event was settled is that of the last change of its deliveries.
 _WALK = f"""
     SELECT e.id, e.accepted,
-        EXISTS (SELECT 1 FROM {UNPLANNED} WHERE event_id = e.id)
+        e.first_delivery IS NULL
         OR EXISTS (SELECT 1 FROM {DELIVERY} WHERE event_id = e.id AND settled IS NULL),
         coalesce((SELECT max(settled) FROM {DELIVERY}
                   WHERE id BETWEEN e.first_delivery AND e.last_delivery), e.accepted)

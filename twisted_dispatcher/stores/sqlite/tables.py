@@ -10,10 +10,9 @@ META: Final = "twisted_dispatcher_meta"
 WORKER: Final = "twisted_dispatcher_worker"
 EVENT: Final = "twisted_dispatcher_event"
 DELIVERY: Final = "twisted_dispatcher_delivery"
-UNPLANNED: Final = "twisted_dispatcher_unplanned"
 LANE: Final = "twisted_dispatcher_lane"
 
-TABLES: Final = (META, WORKER, EVENT, DELIVERY, UNPLANNED, LANE)
+TABLES: Final = (META, WORKER, EVENT, DELIVERY, LANE)
 
 # The error of a delivery whose worker has died.
 DIED: Final = f"'{WORKER_DIED[0]}' || attempts || '{WORKER_DIED[1]}'"
