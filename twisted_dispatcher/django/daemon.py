@@ -15,6 +15,7 @@ from twisted_dispatcher.django.conf import conf
 from twisted_dispatcher.django.ending import until_idle
 from twisted_dispatcher.django.services import new_service, settings_of
 from twisted_dispatcher.django.threads import let_go
+from twisted_dispatcher.django.waking import Waking
 from twisted_dispatcher.service import DispatcherService
 
 
@@ -24,10 +25,14 @@ class Daemon:
     def __init__(self, service: DispatcherService, seconds: float) -> None:
         self._service = service
         self._seconds = seconds
+        self._waking = Waking(service.reactor, self._wake)
 
     def wake(self, event_ids: Sequence[int]) -> None:
+        self._waking.wake(event_ids)
+
+    def _wake(self, event_ids: object) -> None:
         dispatcher: Any = self._service.dispatcher
-        self._service.reactor.callFromThread(dispatcher.backstage.wake)
+        dispatcher.backstage.wake()
 
     def connection(self) -> Connection:
         return attach(self._service, timeout=self._seconds)

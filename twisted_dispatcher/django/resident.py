@@ -19,6 +19,7 @@ from twisted_dispatcher.django.conf import Conf
 from twisted_dispatcher.django.ending import MOST_AWAITED, Patience
 from twisted_dispatcher.django.services import new_service, settings_of
 from twisted_dispatcher.django.threads import let_go
+from twisted_dispatcher.django.waking import Waking
 from twisted_dispatcher.errors import StoreUnavailable
 from twisted_dispatcher.service import DispatcherService
 
@@ -57,6 +58,7 @@ class Resident:
         self._waiting: list[Deferred[DispatcherService]] = []
         self._trigger: Any = None
         self._thread = reactor_thread()
+        self._waking = Waking(self._thread.reactor, self._recorded_these)
         self._thread.reactor.callFromThread(self._begin)
         before_exit(self.stop)
 
@@ -64,7 +66,7 @@ class Resident:
 
     def wake(self, event_ids: Sequence[int]) -> None:
         """Have a look at events that were just committed, without waiting for it."""
-        self._thread.reactor.callFromThread(self._wake, event_ids)
+        self._waking.wake(event_ids)
 
     def connection(self) -> Connection:
         """
@@ -137,7 +139,7 @@ class Resident:
         self._waiting.append(waiting)
         return waiting
 
-    def _wake(self, event_ids: Sequence[int]) -> None:
+    def _recorded_these(self, event_ids: Sequence[int]) -> None:
         if self._service is None or self._patience is None:
             self._recorded.extend(event_ids)
             return
@@ -153,6 +155,7 @@ class Resident:
 
     async def _end(self) -> None:
         """Stop; what was recorded is handled first, within the time to drain."""
+        self._waking.tell_now()
         deadline = self._now() + self._settings.drain
         while self._recorded and self._service is None and self._now() < deadline:
             await deferLater(self._thread.reactor, SHORTEST_PAUSE)
