@@ -24,7 +24,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from twisted_dispatcher.django.hands import Hand
-from twisted_dispatcher.django.pace import PACE, Pace
+from twisted_dispatcher.django.pace import LONG, PACE, Pace
 from twisted_dispatcher.django.tidying import close_all, close_old, doubt, mend
 
 # For so many seconds a thread that has nothing to do keeps its connections.
@@ -49,16 +49,19 @@ class Crew:
     def __init__(self, reactor: Any, most: int, clock: Any) -> None:
         """:param clock: tells how long a thread has lingered."""
         self._reactor = reactor
+        self._most = most
         self._clock = clock
         self._timer: Any = None
         # Whether it is looked soon how many of them are worth while.
         self._watches = False
-        self._measured_at = 0.0
+        self._measured_at = self._used = 0.0
         # Each fires when a thread that was told to close its connections has done so.
         self._closing: set[Deferred[None]] = set()
         # All below is shared with the threads.
         self._lock = Lock()
         self._pace = Pace(most)
+        # How many were at work for long when it was looked last.
+        self._long = 0
         self._waiting: deque[_Call] = deque()
         self._hands: set[Hand] = set()
         # Who has lingered the longest comes first.
@@ -84,28 +87,36 @@ class Crew:
 
     def _engage(self) -> None:
         """Give what waits to threads that have nothing to do, or to new ones."""
-        while True:
-            with self._lock:
-                has_room = self._count_busy() < self._pace.allowed
-                call = self._next() if has_room else None
-                hand = self._idle.pop() if call is not None and self._idle else None
-            if call is None:
-                break
-            if hand is None:
-                self._grow(call)
-            else:
-                in_doubt = self._clock.seconds() - hand.idle_since >= FRESH
-                hand.tell(partial(self._work, hand, call, in_doubt))
+        while self._give():
+            pass
+        # Nobody else adds to what waits.
         if self._waiting and not self._watches:
             self._watches = True
-            self._measure()
             self._reactor.callLater(PACE, self._look_at_pace)
+            self._measure()
+            # As it is known now who is at work for long.
+            while self._give():
+                pass
 
-    def _count_busy(self) -> int:
-        return len(self._hands) - len(self._idle)
+    def _give(self) -> bool:
+        """Give one call to a thread; tell whether that was possible."""
+        with self._lock:
+            call = self._next(self._count_busy())
+            if call is None:
+                return False
+            hand = self._idle.pop() if self._idle else None
+            if hand is not None:
+                hand.busy_since = time.perf_counter()
+        if hand is None:
+            return self._grow(call)
+        in_doubt = self._clock.seconds() - hand.idle_since >= FRESH
+        hand.tell(partial(self._work, hand, call, in_doubt))
+        return True
 
-    def _grow(self, call: _Call) -> None:
+    def _grow(self, call: _Call) -> bool:
+        """Have a new thread do something; tell whether there is one."""
         hand = Hand()
+        hand.busy_since = time.perf_counter()
         hand.tell(partial(self._work, hand, call))
         with self._lock:
             self._hands.add(hand)
@@ -114,23 +125,39 @@ class Crew:
         except Exception:
             with self._lock:
                 self._hands.remove(hand)
-            call[1].errback(Failure())
+                others = bool(self._hands)
+                if others:
+                    self._waiting.appendleft(call)
+            if not others:
+                call[1].errback(Failure())
+            return False
+        return True
 
     def _look_at_pace(self) -> None:
         """If something waits still, see how many threads are worth while; have so many at work."""
         self._watches = False
-        share = self._measure()
         if self._waiting:
+            threads, process = self._measure()
             with self._lock:
-                self._pace.look(share)
+                self._pace.look(threads, process)
             self._engage()
 
-    def _measure(self) -> float:
-        """Tell how much of a processor's time the threads have taken since this was asked last."""
-        before, self._measured_at = self._measured_at, time.perf_counter()
+    def _measure(self) -> tuple[float, float]:
+        """
+        Tell what was taken of a processor's time since this was asked last.
+
+        :return: by the threads, but for those that are at work for long; and by the process.
+        """
+        now, used = time.perf_counter(), time.process_time()
+        passed, self._measured_at = now - self._measured_at, now
+        process, self._used = used - self._used, used
         with self._lock:
-            taken = sum(hand.taken() for hand in self._hands)
-        return taken / (self._measured_at - before)
+            taken = {hand: hand.taken() for hand in self._hands}
+            busy = self._hands.difference(self._idle)
+            long = {hand for hand in busy if now - hand.busy_since >= LONG}
+            self._long = len(long)
+        threads = sum(seconds for hand, seconds in taken.items() if hand not in long)
+        return (threads / passed, process / passed) if passed > 0 else (0.0, 0.0)
 
     async def let_go(self) -> None:
         """
@@ -196,10 +223,11 @@ class Crew:
         lingers = True
         while call is not None:
             work, answer, is_urgent = call
+            hand.busy_since = time.perf_counter()
             value = None if answer.called else _outcome(work, in_doubt)
             in_doubt = False
             with self._lock:
-                call = self._next()
+                call = self._next(self._count_busy() - 1)
                 lingers = call is None and self._lingers
                 if lingers:
                     hand.idle_since, hand.stays = self._clock.seconds(), False
@@ -219,7 +247,7 @@ class Crew:
         """Close connections, and end, unless some are left or something has come meanwhile."""
         holds = close()
         with self._lock:
-            call = self._next()
+            call = self._next(self._count_busy() - 1)
             stays = call is None and holds
             if stays:
                 hand.stays = True
@@ -232,13 +260,24 @@ class Crew:
             hand.tell(partial(self._work, hand, call))
         return stays or call is not None
 
-    def _next(self) -> _Call | None:
-        """Give what waits and is wanted still, if there is anything, and not too many are busy."""
-        while self._waiting and self._count_busy() <= self._pace.allowed:
+    # In any thread, with the lock
+
+    def _next(self, busy: int) -> _Call | None:
+        """
+        Give what waits and is wanted still, if there is anything.
+
+        :param busy: beside so many threads that are at work it would be done.
+        """
+        if busy >= self._most or busy - self._long >= self._pace.allowed:
+            return None
+        while self._waiting:
             call = self._waiting.popleft()
             if not call[1].called:
                 return call
         return None
+
+    def _count_busy(self) -> int:
+        return len(self._hands) - len(self._idle)
 
 
 def _outcome(work: Work, in_doubt: bool) -> Any:

@@ -23,11 +23,14 @@ class Hand:
 
     :ivar idle_since: the time from which it has had nothing to do.
     :ivar stays: whether it waits on for as long as it takes.
+    :ivar busy_since: the time from which it has been at its present call, by
+        `time.perf_counter`.
     """
 
     def __init__(self) -> None:
         self.idle_since = 0.0
         self.stays = False
+        self.busy_since = 0.0
         self._orders: SimpleQueue[Order] = SimpleQueue()
         # The system's clock of this thread's processor time.
         self._clock: Any = None

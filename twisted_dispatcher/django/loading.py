@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
+from django.core.exceptions import EmptyResultSet
 from django.db import connections
 from django.db.models import Manager
 
@@ -27,19 +28,29 @@ def load(model: Any, pk: Any, using: str) -> Any:
 
     :param pk: as an instance has it.
     :param using: the alias of the database.
-    :raises model.DoesNotExist: when there is none.
+    :raises model.DoesNotExist, model.MultipleObjectsReturned: when there is none, or, in a table
+        that Django does not manage, more than one.
     """
     readers = vars(connections[using]).setdefault(_ATTRIBUTE, {})
-    if model not in readers:
-        readers[model] = _reader_of(model, pk, using)
-    return readers[model](pk)
+    try:
+        if model not in readers:
+            readers[model] = _reader_of(model, pk, using)
+        return readers[model](pk)
+    except (EmptyResultSet, OverflowError):
+        # A number that is too large for the column.
+        raise _does_not_exist(model) from None
+
+
+def _does_not_exist(model: Any) -> Any:
+    return model.DoesNotExist(f"no {model._meta.label} has this primary key")
 
 
 def _reader_of(model: Any, pk: Any, using: str) -> _Reader:
     """Give what reads the rows of a model; it is for this thread, as connections are."""
     rows = model._base_manager.using(using)
-    if type(model._base_manager) is Manager:
-        compiler = rows.filter(pk=pk).query.get_compiler(using)
+    lookup = model._meta.pk.get_lookup("exact")
+    if type(model._base_manager) is Manager and lookup.__module__.startswith("django.db."):
+        compiler = rows.filter(pk=pk).order_by().query.get_compiler(using)
         sql, parameters = compiler.as_sql()
         if list(parameters) == [_prepared(model, pk, compiler.connection)]:
             return _Composed(model, compiler, sql)
@@ -67,9 +78,12 @@ class _Composed:
         connection = self._compiler.connection
         with connection.cursor() as cursor:
             cursor.execute(self._sql, (_prepared(self._model, pk, connection),))
-            found = cursor.fetchone()
+            found, another = cursor.fetchone(), cursor.fetchone()
         if found is None:
-            raise self._model.DoesNotExist(f"no {self._model._meta.label} has this primary key")
+            raise _does_not_exist(self._model)
+        if another is not None:
+            label = self._model._meta.label
+            raise self._model.MultipleObjectsReturned(f"several {label} have this primary key")
         if self._converters:
             (found,) = self._compiler.apply_converters([found], self._converters)
-        return self._model.from_db(connection.alias, self._names, found)
+        return self._model.from_db(connection.alias, [*self._names], found)

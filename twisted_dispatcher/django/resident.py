@@ -155,7 +155,7 @@ class Resident:
 
     async def _end(self) -> None:
         """Stop; what was recorded is handled first, within the time to drain."""
-        self._waking.tell_now()
+        self._waking.hurry()
         deadline = self._now() + self._settings.drain
         while self._recorded and self._service is None and self._now() < deadline:
             await deferLater(self._thread.reactor, SHORTEST_PAUSE)

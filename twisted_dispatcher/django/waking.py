@@ -27,25 +27,29 @@ class Waking:
         self._lock = Lock()
         self._event_ids: list[int] = []
         self._is_awake = False
+        self._gathers = True
 
     def wake(self, event_ids: Iterable[int]) -> None:
         """Tell of events, without waiting for it. Any thread may call this."""
         with self._lock:
             self._event_ids.extend(event_ids)
-            sleeps, self._is_awake = not self._is_awake, True
+            sleeps, self._is_awake = not self._is_awake, self._gathers
         if sleeps:
             self._reactor.callFromThread(self._look)
 
+    # In the reactor's thread
+
+    def hurry(self) -> None:
+        """Tell of all that has come, and of all that comes, at once: the end is near."""
+        with self._lock:
+            self._gathers = self._is_awake = False
+        self._look()
+
     def _look(self) -> None:
         with self._lock:
-            self._is_awake = bool(self._event_ids)
-        if self._is_awake:
-            self.tell_now()
-            self._reactor.callLater(GATHER, self._look)
-
-    def tell_now(self) -> None:
-        """Tell of what nobody was told of yet; it belongs to the reactor's thread."""
-        with self._lock:
             event_ids, self._event_ids = self._event_ids, []
+            self._is_awake = self._gathers and bool(event_ids)
+        if self._is_awake:
+            self._reactor.callLater(GATHER, self._look)
         if event_ids:
             self._tell(event_ids)

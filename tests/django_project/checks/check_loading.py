@@ -8,6 +8,7 @@ from unittest import skipIf
 
 import django
 from django.db import connection, models
+from django.db.models import lookups
 from django.db.models.signals import post_init
 from django.test import TestCase
 from django.test.utils import CaptureQueriesContext, isolate_apps
@@ -63,18 +64,77 @@ class LoadingTests(TestCase):
                 load(Member, ada.pk + 1, "default")
         self.assertEqual("Ada", load(Member, ada.pk, "default").name)
 
+    @isolate_apps("tests.django_project.club")
     def test_statement(self) -> None:
         """It asks with the words that Django asks with, where everybody hears it."""
-        ada = Member.objects.create(name="Ada")
-        load(Member, ada.pk, "default")
-        with CaptureQueriesContext(
-            connection,
-        ) as queries:
-            load(Member, ada.pk, "default")
-            list(Member._base_manager.filter(pk=ada.pk))
+
+        class Ordered(models.Model):
+            member = models.ForeignKey(Member, models.DO_NOTHING, db_constraint=False)
+            id = models.UUIDField(primary_key=True)
+
+            class Meta:
+                app_label = "club"
+                db_table = Gift._meta.db_table
+                ordering = ("member__name", "id")
+
+        gift = Gift.objects.create(member=Member.objects.create(name="Ada"))
+        load(Ordered, gift.pk, "default")
+        with CaptureQueriesContext(connection) as queries:
+            load(Ordered, gift.pk, "default")
+            Ordered._base_manager.get(pk=gift.pk)
 
         ours, djangos = [each["sql"] for each in queries.captured_queries]
-        self.assertEqual(djangos, ours)
+        self.assertEqual(djangos.removesuffix(" LIMIT 21"), ours)
+
+    @isolate_apps("tests.django_project.club")
+    def test_several(self) -> None:
+        """In a table that Django does not manage, several rows with one key are refused."""
+
+        class Named(models.Model):
+            name = models.CharField(max_length=100, primary_key=True)
+
+            class Meta:
+                app_label = "club"
+                db_table = Member._meta.db_table
+                managed = False
+
+        for _ in range(2):
+            Member.objects.create(name="Ada")
+
+        with self.assertRaises(Named.MultipleObjectsReturned):
+            load(Named, "Ada", "default")
+
+    def test_too_large(self) -> None:
+        """A number that no row can have is that of none."""
+        for _ in range(2):
+            with self.assertRaises(Member.DoesNotExist):
+                load(Member, 2**70, "default")
+            Member.objects.create(name="Ada")
+            load(Member, Member.objects.latest("pk").pk, "default")
+
+    @isolate_apps("tests.django_project.club")
+    def test_own_lookup(self) -> None:
+        """A key that is compared in a way of its own is compared so by Django."""
+
+        class Caseless(models.CharField):
+            pass
+
+        @Caseless.register_lookup
+        class Exact(lookups.Exact):
+            def get_prep_lookup(self) -> Any:
+                return super().get_prep_lookup().lower()
+
+        class Named(models.Model):
+            name = Caseless(max_length=100, primary_key=True)
+
+            class Meta:
+                app_label = "club"
+                db_table = Member._meta.db_table
+
+        Member.objects.create(name="ada")
+
+        for name in ("ada", "Ada"):
+            self.assertEqual("ada", load(Named, name, "default").name)
 
     def test_signals(self) -> None:
         """Who listens to Django's signals hears of the instance."""

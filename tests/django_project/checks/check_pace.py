@@ -12,7 +12,7 @@ from unittest.mock import patch
 
 from django.test import SimpleTestCase
 from twisted.internet.defer import Deferred, DeferredList
-from twisted.internet.task import Clock
+from twisted.internet.task import Clock, deferLater
 
 from tests.django_project.checks.check_threads import LIMIT, in_reactor
 from twisted_dispatcher.blocking.thread import reactor_thread
@@ -20,40 +20,52 @@ from twisted_dispatcher.django.crew import Crew
 from twisted_dispatcher.django.hands import Hand
 from twisted_dispatcher.django.pace import LITTLE, MOST_OF_IT, PACE, Pace
 
-# Of the time of a processor: what some threads take that are in each other's way.
-IN_THE_WAY = 0.5
+# Of the time of a processor: what some threads take that are in each other's way, in a process
+# that takes all of it.
+IN_THE_WAY, ALL = 0.5, 1.0
+WAITING = (0.0, 0.0)
 
 
 class PaceTests(SimpleTestCase):
     """How many threads are allowed, by what they take."""
 
-    def allowed(self, *shares: float) -> list[int]:
-        """Give how many of ten threads are allowed, at first and after each look."""
+    def allowed(self, *looks: tuple[float, float]) -> list[int]:
+        """Give how many of ten threads are allowed, after some looks, beginning with one."""
         pace = Pace(10)
+        for _ in range(4):
+            pace.look(IN_THE_WAY, ALL)
         found = [pace.allowed]
-        for share in shares:
-            pace.look(share)
+        for threads, process in looks:
+            pace.look(threads, process)
             found.append(pace.allowed)
         return found
 
+    def test_first(self) -> None:
+        """At first all are allowed."""
+        self.assertEqual(10, Pace(10).allowed)
+
     def test_in_the_way(self) -> None:
         """Threads that are in each other's way become fewer, down to one."""
-        self.assertEqual([10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 1], self.allowed(*[IN_THE_WAY] * 10))
+        looks = [WAITING] * 4 + [(IN_THE_WAY, ALL)] * 5
+        self.assertEqual([10, 5, 2, 1, 1, 1], self.allowed(*looks)[4:])
 
-    def test_wait(self) -> None:
-        """Threads that wait become more, up to the most."""
-        shares = [IN_THE_WAY] * 9 + [0.9 * LITTLE] * 5
-        self.assertEqual([1, 2, 4, 8, 10, 10], self.allowed(*shares)[-6:])
+    def test_time_is_left(self) -> None:
+        """Threads become more, up to the most, while some of the processor's time is left."""
+        self.assertEqual([1, 2, 4, 8, 10, 10], self.allowed(*[(IN_THE_WAY, 0.8)] * 5))
+
+    def test_others_take_it(self) -> None:
+        """So do threads that take little in a process that takes all of it."""
+        self.assertEqual([1, 2, 4, 8, 10, 10], self.allowed(*[(0.9 * LITTLE, ALL)] * 5))
 
     def test_do_not_need_the_lock(self) -> None:
         """So do threads of which each takes a processor for itself."""
-        shares = [IN_THE_WAY] * 9 + [each * 0.95 for each in (1, 2, 4)]
-        self.assertEqual([1, 2, 4, 8], self.allowed(*shares)[-4:])
+        looks = [(0.95 * each, each) for each in (1, 2, 4)]
+        self.assertEqual([1, 2, 4, 8], self.allowed(*looks))
 
     def test_try_again(self) -> None:
         """One that takes all it can is joined by another, which goes if it takes no more then."""
-        shares = [IN_THE_WAY] * 9 + [1.1 * MOST_OF_IT] * 2
-        self.assertEqual([1, 2, 1], self.allowed(*shares)[-3:])
+        looks = [(1.1 * MOST_OF_IT, ALL)] * 2
+        self.assertEqual([1, 2, 1], self.allowed(*looks))
 
 
 class HandTests(SimpleTestCase):
@@ -121,9 +133,9 @@ class CrewTests(SimpleTestCase):
         self.crew = Crew(self.looks, self.most, Clock())
         self.addCleanup(in_reactor, self.crew.let_go)
 
-    def look(self, share: float) -> None:
-        """Have it looked at the threads, and found that they take so much."""
-        with patch.object(Crew, "_measure", return_value=share):
+    def look(self, threads: float, process: float) -> None:
+        """Have it looked at the threads, and found that so much is taken."""
+        with patch.object(Crew, "_measure", return_value=(threads, process)):
             self.looks.clock.advance(PACE)
 
     def call(self, work: Callable[[], Any]) -> Deferred[Any]:
@@ -135,7 +147,7 @@ class CrewTests(SimpleTestCase):
         may_end = Flag()
         calls = [self.call(lambda: may_end.wait(LIMIT)) for _ in range(self.most + 1)]
         for _ in range(self.most - 1):
-            self.look(IN_THE_WAY)
+            self.look(IN_THE_WAY, ALL)
         may_end.set()
         for call in calls:
             await call
@@ -148,7 +160,7 @@ class CrewTests(SimpleTestCase):
             await self.hold_back()
             calls = [self.call(lambda: together.wait(LIMIT)) for _ in range(self.most)]
             for _ in range(2):
-                self.look(0.0)
+                self.look(*WAITING)
             return await DeferredList(calls, fireOnOneErrback=True)
 
         found = in_reactor(scene)
@@ -195,10 +207,62 @@ class CrewTests(SimpleTestCase):
             may_end.set()
             for call in calls:
                 await call
-            self.look(0.0)
+            self.look(*WAITING)
             return found + len(self.looks.clock.getDelayedCalls())
 
         self.assertEqual(0, in_reactor(scene))
+
+    def test_long(self) -> None:
+        """Calls that take long, whatever they do meanwhile, do not hold up the others."""
+        may_end = Flag()
+
+        def calculate() -> None:
+            while not may_end.is_set():
+                pass
+
+        async def scene() -> None:
+            await self.hold_back()
+            calls = [self.call(calculate) for _ in range(self.most - 1)]
+            calls.append(self.call(may_end.set))
+            while not may_end.is_set():
+                self.looks.clock.advance(PACE)
+                # The threads take as much as they can of the time that the reactor gives away.
+                await deferLater(reactor_thread().reactor, PACE)
+            for call in calls:
+                await call
+
+        in_reactor(scene)
+
+        self.assertTrue(may_end.is_set())
+
+    def test_time_stands(self) -> None:
+        """Where the clock stands, as in some tests, nothing is measured, and all goes on."""
+
+        async def scene() -> int:
+            may_end = Flag()
+            calls = [self.call(lambda: may_end.wait(LIMIT)) for _ in range(self.most + 1)]
+            self.looks.clock.advance(PACE)
+            may_end.set()
+            for call in calls:
+                await call
+            return len(calls)
+
+        with patch.object(time, "perf_counter", return_value=0.0):
+            self.assertEqual(self.most + 1, in_reactor(scene))
+
+    def test_no_thread_but_others(self) -> None:
+        """What no thread can be begun for waits for those that there are."""
+
+        async def scene() -> Any:
+            may_end = Flag()
+            first = self.call(lambda: may_end.wait(LIMIT))
+            with patch.object(Hand, "start", side_effect=RuntimeError("can't start new thread")):
+                second = self.call(lambda: "done")
+                may_end.set()
+                await first
+            return await second
+
+        self.assertEqual("done", in_reactor(scene))
 
     def test_no_thread(self) -> None:
         """What no thread can be begun for fails, and what comes later has one."""

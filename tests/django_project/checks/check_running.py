@@ -82,6 +82,19 @@ class HereTests(TransactionTestCase):
         self.assertNotEqual(ident, get_ident())
         self.assertEqual(Delivery.objects.get().status, "done")
 
+    def test_stop_waits_for_all(self) -> None:
+        """What was recorded just before the end is waited for, also what is told together."""
+        with patch("twisted_dispatcher.django.waking.GATHER", LIMIT):
+            Member.objects.create(name="Ann")
+            self.next()
+            names = [f"Bob{number}" for number in range(20)]
+            for name in names:
+                Member.objects.create(name=name)
+            self.settle()
+
+        self.assertEqual(sorted(names), sorted(self.next() for _ in names))
+        self.assertEqual({"done"}, set(Delivery.objects.values_list("status", flat=True)))
+
     def test_stop_lets_go(self) -> None:
         """When it has stopped, the threads of the handlers hold no connection."""
         used: list[Any] = []

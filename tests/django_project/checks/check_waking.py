@@ -57,11 +57,24 @@ class WakingTests(SimpleTestCase):
         self.assertEqual([[1], [2, 3, 4, 5], [6]], self.told)
         self.assertEqual(1, self.reactor.woken)
 
-    def test_now(self) -> None:
-        """Before the end, what was not told yet is told of, once."""
+    def test_hurry(self) -> None:
+        """Near the end what was not told yet is told of, and what comes is told of at once."""
         self.waking.wake([1])
         self.waking.wake([2])
-        self.waking.tell_now()
+        self.waking.hurry()
+        for event_id in (3, 4):
+            self.waking.wake([event_id])
+        self.assertEqual([[1], [2], [3], [4]], self.told)
         self.reactor.pump([GATHER, GATHER])
 
-        self.assertEqual([[1], [2]], self.told)
+        self.assertEqual([[1], [2], [3], [4]], self.told)
+        self.assertEqual([], self.reactor.getDelayedCalls())
+
+    def test_fails(self) -> None:
+        """That somebody could not be told does not keep others from being told later."""
+        self.waking = Waking(self.reactor, lambda event_ids: self.told.append([1 // event_ids[0]]))
+        self.assertRaises(ZeroDivisionError, self.waking.wake, [0])
+        self.waking.wake([1])
+        self.reactor.advance(GATHER)
+
+        self.assertEqual([[1]], self.told)

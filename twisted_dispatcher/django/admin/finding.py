@@ -35,7 +35,8 @@ _FAILED: Final = {
 }
 _OPEN: Final = {
     "sqlite": f"""
-        SELECT id FROM twisted_dispatcher_event WHERE first_delivery IS NULL
+        SELECT id FROM twisted_dispatcher_event
+        INDEXED BY twisted_dispatcher_event_unplanned WHERE first_delivery IS NULL
         UNION SELECT event_id FROM {_DELIVERY} WHERE settled IS NULL""",
     "postgresql": "SELECT id FROM twisted_dispatcher_open",
 }

@@ -62,10 +62,10 @@ _NOT_LONG_AGO = f"""{_COLUMNS}
 _BODY = f"SELECT e.body FROM {DELIVERY} d JOIN {EVENT} e ON e.id = d.event_id WHERE d.id = ?"
 
 _IS_OPEN = f"""(
-    EXISTS (SELECT 1 FROM {EVENT} WHERE id = e.id AND first_delivery IS NULL)
+    e.first_delivery IS NULL
     OR EXISTS (SELECT 1 FROM {DELIVERY} WHERE event_id = e.id AND settled IS NULL))"""
 _OPEN_IDS = f"""
-    SELECT id FROM {EVENT} WHERE first_delivery IS NULL
+    SELECT id FROM {EVENT} INDEXED BY {EVENT}_unplanned WHERE first_delivery IS NULL
     UNION SELECT event_id FROM {DELIVERY} WHERE settled IS NULL"""
 _EVENTS = f"""
     SELECT e.id, e.key, e.body, e.details, e.lane, e.accepted, e.due,
@@ -75,7 +75,9 @@ _EVENTS = f"""
              WHERE id BETWEEN e.first_delivery AND e.last_delivery), e.accepted) END
     FROM {EVENT} e WHERE 1"""
 
-_SETTLED = f"SELECT l.value FROM json_each(?) l WHERE NOT {_IS_OPEN.replace('e.id', 'l.value')}"
+_SETTLED = f"""
+    SELECT l.value FROM json_each(?) l LEFT JOIN {EVENT} e ON e.id = l.value
+    WHERE e.id IS NULL OR NOT {_IS_OPEN}"""
 _COUNT_OPEN = f"SELECT count(*) FROM ({_OPEN_IDS})"
 _COUNT_UNSETTLED = f"""
     SELECT status, count(*) FROM {DELIVERY} WHERE settled IS NULL GROUP BY status"""
