@@ -24,7 +24,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from twisted_dispatcher.django.hands import Hand
-from twisted_dispatcher.django.pace import LONG, PACE, Pace
+from twisted_dispatcher.django.pace import PACE, Pace
 from twisted_dispatcher.django.tidying import close_all, close_old, doubt, mend
 
 # For so many seconds a thread that has nothing to do keeps its connections.
@@ -49,19 +49,15 @@ class Crew:
     def __init__(self, reactor: Any, most: int, clock: Any) -> None:
         """:param clock: tells how long a thread has lingered."""
         self._reactor = reactor
-        self._most = most
         self._clock = clock
         self._timer: Any = None
-        # Whether it is looked soon how many of them are worth while.
+        # Whether it is looked soon how many threads are worth while.
         self._watches = False
-        self._measured_at = self._used = 0.0
         # Each fires when a thread that was told to close its connections has done so.
         self._closing: set[Deferred[None]] = set()
         # All below is shared with the threads.
         self._lock = Lock()
         self._pace = Pace(most)
-        # How many were at work for long when it was looked last.
-        self._long = 0
         self._waiting: deque[_Call] = deque()
         self._hands: set[Hand] = set()
         # Who has lingered the longest comes first.
@@ -86,20 +82,23 @@ class Crew:
         return answer
 
     def _engage(self) -> None:
-        """Give what waits to threads that have nothing to do, or to new ones."""
-        while self._give():
-            pass
+        """Have as much of what waits done as is worth while, and look again soon for the rest."""
+        self._give_all()
         # Nobody else adds to what waits.
         if self._waiting and not self._watches:
             self._watches = True
             self._reactor.callLater(PACE, self._look_at_pace)
-            self._measure()
-            # As it is known now who is at work for long.
-            while self._give():
-                pass
+            with self._lock:
+                self._pace.measure(self._hands, self._idle)
+            # It is known now who is at work for long.
+            self._give_all()
+
+    def _give_all(self) -> None:
+        while self._give():
+            pass
 
     def _give(self) -> bool:
-        """Give one call to a thread; tell whether that was possible."""
+        """Give a call to a thread that has nothing to do, or a new one; tell whether it could."""
         with self._lock:
             call = self._next(self._count_busy())
             if call is None:
@@ -134,30 +133,12 @@ class Crew:
         return True
 
     def _look_at_pace(self) -> None:
-        """If something waits still, see how many threads are worth while; have so many at work."""
+        """If something waits still, have as many threads at work as are worth while."""
         self._watches = False
         if self._waiting:
-            threads, process = self._measure()
             with self._lock:
-                self._pace.look(threads, process)
+                self._pace.go_by(*self._pace.measure(self._hands, self._idle))
             self._engage()
-
-    def _measure(self) -> tuple[float, float]:
-        """
-        Tell what was taken of a processor's time since this was asked last.
-
-        :return: by the threads, but for those that are at work for long; and by the process.
-        """
-        now, used = time.perf_counter(), time.process_time()
-        passed, self._measured_at = now - self._measured_at, now
-        process, self._used = used - self._used, used
-        with self._lock:
-            taken = {hand: hand.taken() for hand in self._hands}
-            busy = self._hands.difference(self._idle)
-            long = {hand for hand in busy if now - hand.busy_since >= LONG}
-            self._long = len(long)
-        threads = sum(seconds for hand, seconds in taken.items() if hand not in long)
-        return (threads / passed, process / passed) if passed > 0 else (0.0, 0.0)
 
     async def let_go(self) -> None:
         """
@@ -268,9 +249,7 @@ class Crew:
 
         :param busy: beside so many threads that are at work it would be done.
         """
-        if busy >= self._most or busy - self._long >= self._pace.allowed:
-            return None
-        while self._waiting:
+        while self._waiting and self._pace.has_room(busy):
             call = self._waiting.popleft()
             if not call[1].called:
                 return call

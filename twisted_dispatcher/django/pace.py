@@ -16,7 +16,11 @@ the others go by.
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterable
 from typing import Final
+
+from twisted_dispatcher.django.hands import Hand
 
 # So many seconds pass from one look to the next.
 PACE: Final = 0.005
@@ -39,16 +43,37 @@ class Pace:
     """
 
     def __init__(self, most: int) -> None:
+        """:param most: so many threads may be at work altogether."""
         self._most = most
         self.allowed = most
+        # So many were at work for long when it was measured last.
+        self._long = 0
+        self._measured_at = self._used = 0.0
 
-    def look(self, threads: float, process: float) -> None:
-        """
-        Go by what was taken of one processor's time.
+    def has_room(self, busy: int) -> bool:
+        """Tell whether one more thread may be at work, beside so many."""
+        return busy < self._most and busy - self._long < self.allowed
 
-        :param threads: by the threads that are at work, but for those whose calls take long.
-        :param process: by the whole process.
+    def measure(self, hands: set[Hand], idle: Iterable[Hand]) -> tuple[float, float]:
         """
+        Tell what was taken of one processor's time since this was asked last.
+
+        :param hands: the threads, all of which live.
+        :param idle: those that have nothing to do.
+        :return: what they have taken, but for those whose calls take long; and the whole process.
+        """
+        now, used = time.perf_counter(), time.process_time()
+        passed, self._measured_at = now - self._measured_at, now
+        process, self._used = used - self._used, used
+        taken = {hand: hand.taken() for hand in hands}
+        long = {hand for hand in hands.difference(idle) if now - hand.busy_since >= LONG}
+        self._long = len(long)
+        threads = sum(seconds for hand, seconds in taken.items() if hand not in long)
+        # The clock stands still in some tests.
+        return (threads / passed, process / passed) if passed > 0 else (0.0, 0.0)
+
+    def go_by(self, threads: float, process: float) -> None:
+        """Allow more threads, or fewer, by what was measured."""
         waits = process < ENOUGH or threads < LITTLE
         if waits or threads > MOST_OF_IT * self.allowed:
             self.allowed = min(2 * self.allowed, self._most)

@@ -33,10 +33,10 @@ class PaceTests(SimpleTestCase):
         """Give how many of ten threads are allowed, after some looks, beginning with one."""
         pace = Pace(10)
         for _ in range(4):
-            pace.look(IN_THE_WAY, ALL)
+            pace.go_by(IN_THE_WAY, ALL)
         found = [pace.allowed]
         for threads, process in looks:
-            pace.look(threads, process)
+            pace.go_by(threads, process)
             found.append(pace.allowed)
         return found
 
@@ -135,7 +135,7 @@ class CrewTests(SimpleTestCase):
 
     def look(self, threads: float, process: float) -> None:
         """Have it looked at the threads, and found that so much is taken."""
-        with patch.object(Crew, "_measure", return_value=(threads, process)):
+        with patch.object(Pace, "measure", return_value=(threads, process)):
             self.looks.clock.advance(PACE)
 
     def call(self, work: Callable[[], Any]) -> Deferred[Any]:
