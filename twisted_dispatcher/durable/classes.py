@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping
 from enum import Enum, Flag
+from functools import lru_cache
 from typing import Any, Final
 
 import attrs
@@ -54,6 +55,8 @@ class Registry:
         self._names: dict[str, ClassForm] = {}
         self._classes: dict[type, ClassForm] = {}
         self._families: dict[type, ClassForm] = {}
+        # To look through all that a class derives from takes longer than to write an object of it.
+        self._form_for = lru_cache(maxsize=1024)(self._find)
 
     def add(self, form: ClassForm, subclasses: bool = False) -> None:
         """
@@ -66,6 +69,7 @@ class Registry:
         self._classes[form.cls] = form
         if subclasses:
             self._families[form.cls] = form
+        self._form_for.cache_clear()
 
     def named(self, name: str) -> ClassForm | None:
         """Give the form that is registered under a name."""
@@ -73,6 +77,9 @@ class Registry:
 
     def form_for(self, cls: type) -> ClassForm | None:
         """Give the form in which the objects of a class are written."""
+        return self._form_for(cls)
+
+    def _find(self, cls: type) -> ClassForm | None:
         form = self._classes.get(cls)
         if form is None and self._families:
             families = map(self._families.get, cls.__mro__)

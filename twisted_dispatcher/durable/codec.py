@@ -195,10 +195,12 @@ class Codec:
 
 
 def _text_of_event(event: Event, text: Callable[[Any], str]) -> str:
-    """Write an event as its form does."""
+    """Write an event as its form does; most have neither source nor time."""
+    source = "null" if event.source is None else text(event.source)
+    time = "null" if event.time is None else text(event.time)
     return (
         f'{{"$":"Event","type":{text(event.type)},"key":{text(event.key)},'
-        f'"source":{text(event.source)},"context":{text(event.context)},"time":{text(event.time)}}}'
+        f'"source":{source},"context":{text(event.context)},"time":{time}}}'
     )
 
 

@@ -58,7 +58,7 @@ def declared(declaration: Any) -> Event:
         if kind is declaration.type and key is declaration.key:
             return declaration
         return attrs.evolve(declaration, type=kind, key=key)
-    if not isinstance(declaration, Mapping):
+    if not isinstance(declaration, (dict, Mapping)):
         raise InvalidDeclaration(
             f"a source gives events as mappings with 'group' and 'key', not as "
             f"{type(declaration).__name__}: make them with event(group, id, context)"
@@ -104,7 +104,7 @@ def _require_id(group: str, value: object) -> None:
 
 
 def _require_mapping(context: object) -> None:
-    if not isinstance(context, Mapping):
+    if not isinstance(context, (dict, Mapping)):
         raise InvalidDeclaration(
             f"an event's 'context' is a mapping, not {type(context).__name__}", "context"
         )

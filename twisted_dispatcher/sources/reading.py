@@ -12,6 +12,7 @@ from collections.abc import (
     Iterator,
     Mapping,
 )
+from types import GeneratorType
 from typing import Any, Final
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -19,6 +20,8 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted_dispatcher.errors import InvalidSource, SourceBroke
 
 _END: Final = object()
+# What most sources give; it need not be asked what else it is.
+_PLAIN: Final = (GeneratorType, list)
 
 Items = Iterable[Any] | AsyncIterable[Any]
 
@@ -40,6 +43,8 @@ def check_items(items: object, name: str) -> None:
 
     :raises InvalidSource: when it is.
     """
+    if isinstance(items, _PLAIN):
+        return
     if isinstance(items, Awaitable) and not hasattr(items, "__aiter__"):
         if inspect.iscoroutine(items):
             items.close()
