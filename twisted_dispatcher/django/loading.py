@@ -32,13 +32,9 @@ def load(model: Any, pk: Any, using: str) -> Any:
         that Django does not manage, more than one.
     """
     readers = vars(connections[using]).setdefault(_ATTRIBUTE, {})
-    try:
-        if model not in readers:
-            readers[model] = _reader_of(model, pk, using)
-        return readers[model](pk)
-    except (EmptyResultSet, OverflowError):
-        # A number that is too large for the column.
-        raise _does_not_exist(model) from None
+    if model not in readers:
+        readers[model] = _reader_of(model, pk, using)
+    return readers[model](pk)
 
 
 def _does_not_exist(model: Any) -> Any:
@@ -51,7 +47,11 @@ def _reader_of(model: Any, pk: Any, using: str) -> _Reader:
     lookup = model._meta.pk.get_lookup("exact")
     if type(model._base_manager) is Manager and lookup.__module__.startswith("django.db."):
         compiler = rows.filter(pk=pk).order_by().query.get_compiler(using)
-        sql, parameters = compiler.as_sql()
+        try:
+            sql, parameters = compiler.as_sql()
+        except EmptyResultSet:
+            # Django knows that the number is too large for the column.
+            raise _does_not_exist(model) from None
         if list(parameters) == [_prepared(model, pk, compiler.connection)]:
             return _Composed(model, compiler, sql)
     return lambda pk: rows.get(pk=pk)
@@ -77,7 +77,11 @@ class _Composed:
     def __call__(self, pk: Any) -> Any:
         connection = self._compiler.connection
         with connection.cursor() as cursor:
-            cursor.execute(self._sql, (_prepared(self._model, pk, connection),))
+            try:
+                cursor.execute(self._sql, (_prepared(self._model, pk, connection),))
+            except OverflowError:
+                # SQLite knows it.
+                raise _does_not_exist(self._model) from None
             found, another = cursor.fetchone(), cursor.fetchone()
         if found is None:
             raise _does_not_exist(self._model)

@@ -10,8 +10,8 @@ is some left, more threads are worth while; so they are where the threads take l
 what there is; and where each takes nearly all that it could, since they do not need the lock. In
 between they stand in each other's way, and are made fewer.
 
-This is about calls that come and go. Those that take long stand apart: nobody waits for them, and
-the others go by.
+This is about calls that come and go. Those that take long stand apart: the others do not wait for
+them.
 """
 
 from __future__ import annotations

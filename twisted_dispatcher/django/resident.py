@@ -58,7 +58,7 @@ class Resident:
         self._waiting: list[Deferred[DispatcherService]] = []
         self._trigger: Any = None
         self._thread = reactor_thread()
-        self._waking = Waking(self._thread.reactor, self._recorded_these)
+        self._waking = Waking(self._thread.reactor, self._take_note)
         self._thread.reactor.callFromThread(self._begin)
         before_exit(self.stop)
 
@@ -139,7 +139,7 @@ class Resident:
         self._waiting.append(waiting)
         return waiting
 
-    def _recorded_these(self, event_ids: Sequence[int]) -> None:
+    def _take_note(self, event_ids: Sequence[int]) -> None:
         if self._service is None or self._patience is None:
             self._recorded.extend(event_ids)
             return

@@ -16,9 +16,7 @@ from twisted_dispatcher.durable.worker import GATHER
 
 
 class Waking:
-    """
-    Tells the reactor's thread of events at once, and together of those that come in a moment.
-    """
+    """Tells the reactor's thread of events at once, and of those that come then together."""
 
     def __init__(self, reactor: Any, tell: Callable[[list[int]], object]) -> None:
         """:param tell: is given the ids of events, in the reactor's thread."""

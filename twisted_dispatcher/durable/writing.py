@@ -116,7 +116,7 @@ class Writer:
             if _is_plain(value):
                 trees.append(value)
                 return _to_json(value)
-            form = None if kind is dict else self._registry.form_for(kind)
+            form = self._registry.form_for(kind)
             if form is not None and form.text is not None:
                 try:
                     return form.text(

@@ -58,6 +58,7 @@ def declared(declaration: Any) -> Event:
         if kind is declaration.type and key is declaration.key:
             return declaration
         return attrs.evolve(declaration, type=kind, key=key)
+    # Whether something is a dict is told sooner than whether it is a mapping; here and below.
     if not isinstance(declaration, (dict, Mapping)):
         raise InvalidDeclaration(
             f"a source gives events as mappings with 'group' and 'key', not as "

@@ -5,8 +5,10 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 from unittest import skipIf
+from unittest.mock import patch
 
 import django
+from django.core.exceptions import EmptyResultSet
 from django.db import connection, models
 from django.db.models import lookups
 from django.db.models.signals import post_init
@@ -111,6 +113,13 @@ class LoadingTests(TestCase):
                 load(Member, 2**70, "default")
             Member.objects.create(name="Ada")
             load(Member, Member.objects.latest("pk").pk, "default")
+
+    def test_fails(self) -> None:
+        """What goes wrong while an instance is made is no row that is gone."""
+        ada = Member.objects.create(name="Ada")
+        for error in (OverflowError, EmptyResultSet):
+            with patch.object(Member, "from_db", side_effect=error), self.assertRaises(error):
+                load(Member, ada.pk, "default")
 
     @isolate_apps("tests.django_project.club")
     def test_own_lookup(self) -> None:
